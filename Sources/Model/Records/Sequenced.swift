@@ -1,0 +1,62 @@
+/// A record with its place in this node's own order, and what it did to the registry.
+package struct Sequenced: Sendable {
+    /// Dense over everything that this node has sequenced since it was created, peers' records included; from 1.
+    package let sequence: UInt64
+    package let record: Record
+    /// What the record changed of a topic's definition; nil for messages and for changes without effect.
+    package let transition: TopicTransition?
+    /// Whether a message must not be delivered: a repeat of one that this node has, expired, or of an ended generation.
+    package let isSilent: Bool
+
+    package init(sequence: UInt64, record: Record, transition: TopicTransition? = nil, isSilent: Bool = false) {
+        self.sequence = sequence
+        self.record = record
+        self.transition = transition
+        self.isSilent = isSilent
+    }
+}
+
+/// A message that a publisher wants sequenced.
+package struct Draft: Sendable {
+    package let topic: TopicName
+    package let event: String
+    package let key: String?
+    package let publisher: String
+    package let source: String
+    package let messageID: String?
+    package let timeToLive: Duration?
+    package let payload: [UInt8]
+
+    package init(
+        topic: TopicName, event: String, key: String?, publisher: String, source: String, messageID: String?,
+        timeToLive: Duration?, payload: [UInt8]
+    ) {
+        self.topic = topic
+        self.event = event
+        self.key = key
+        self.publisher = publisher
+        self.source = source
+        self.messageID = messageID
+        self.timeToLive = timeToLive
+        self.payload = payload
+    }
+}
+
+/// Where a published message came to stand.
+package struct Receipt: Equatable, Sendable {
+    package let partition: Partition
+    package let offset: UInt64
+    package let time: HybridTime
+    /// The local sequence that acks wait for; 0 when the message was known before and is already settled.
+    package let sequence: UInt64
+    /// Whether the message was known by its `messageId` and nothing new was written.
+    package let isRepeat: Bool
+
+    package init(partition: Partition, offset: UInt64, time: HybridTime, sequence: UInt64, isRepeat: Bool) {
+        self.partition = partition
+        self.offset = offset
+        self.time = time
+        self.sequence = sequence
+        self.isRepeat = isRepeat
+    }
+}

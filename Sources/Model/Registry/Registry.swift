@@ -1,0 +1,64 @@
+/// Every topic name that the cluster ever met, and every member.
+///
+/// It is merged from records in any order and always comes out the same.
+package struct Registry: Equatable, Sendable {
+    package private(set) var entries: [TopicName: TopicEntry]
+    /// Every node ever met, by the name that its newest record gave.
+    package private(set) var members: [NodeID: Member]
+
+    /// A node as its own records describe it.
+    package struct Member: Equatable, Sendable {
+        package let name: String
+        package let stamp: Stamp
+    }
+
+    package init() {
+        entries = [:]
+        members = [:]
+    }
+
+    /// The topic in use under a name.
+    package func topic(_ name: TopicName) -> TopicDefinition? { entries[name]?.live }
+
+    /// Merges a change; says what the topic was and is, when that differs.
+    @discardableResult
+    package mutating func merge(_ change: TopicChange, stamp: Stamp) -> TopicTransition? {
+        transition(of: change.name) { $0.merge(change, stamp: stamp) }
+    }
+
+    /// Merges another node's knowledge of one name.
+    @discardableResult
+    package mutating func merge(_ entry: TopicEntry) -> TopicTransition? {
+        transition(of: entry.name) { $0.merge(entry) }
+    }
+
+    package mutating func merge(_ member: MemberRecord, stamp: Stamp) {
+        if let known = members[member.node], known.stamp >= stamp { return }
+        members[member.node] = Member(name: member.name, stamp: stamp)
+    }
+
+    /// The entries in the order of their names.
+    package var sortedEntries: [TopicEntry] { entries.values.sorted { $0.name < $1.name } }
+
+    private mutating func transition(of name: TopicName, _ change: (inout TopicEntry) -> Void) -> TopicTransition? {
+        var entry = entries[name] ?? TopicEntry(name: name)
+        let before = entry.live
+        change(&entry)
+        entries[name] = entry
+        let after = entry.live
+        return before == after ? nil : TopicTransition(name: name, before: before, after: after)
+    }
+}
+
+/// What became of a topic's definition.
+package struct TopicTransition: Equatable, Sendable {
+    package let name: TopicName
+    package let before: TopicDefinition?
+    package let after: TopicDefinition?
+
+    package init(name: TopicName, before: TopicDefinition?, after: TopicDefinition?) {
+        self.name = name
+        self.before = before
+        self.after = after
+    }
+}
