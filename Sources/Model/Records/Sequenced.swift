@@ -7,12 +7,18 @@ package struct Sequenced: Sendable {
     package let transition: TopicTransition?
     /// Whether a message must not be delivered: a repeat of one that this node has, expired, or of an ended generation.
     package let isSilent: Bool
+    /// Whether the message is only a mark: a memory topic's partition stands at its offset, and what this node does not have
+    /// up to there it will never get.
+    package let isLost: Bool
 
-    package init(sequence: UInt64, record: Record, transition: TopicTransition? = nil, isSilent: Bool = false) {
+    package init(
+        sequence: UInt64, record: Record, transition: TopicTransition? = nil, isSilent: Bool = false, isLost: Bool = false
+    ) {
         self.sequence = sequence
         self.record = record
         self.transition = transition
         self.isSilent = isSilent
+        self.isLost = isLost
     }
 }
 
@@ -26,10 +32,13 @@ package struct Draft: Sendable {
     package let messageID: String?
     package let timeToLive: Duration?
     package let payload: [UInt8]
+    /// Whether the publisher waits for `replicated`: a repeat of another origin's message, whose spread this node cannot
+    /// count, is then written once more, to be folded with it.
+    package let needsOwnRecord: Bool
 
     package init(
         topic: TopicName, event: String, key: String?, publisher: String, source: String, messageID: String?,
-        timeToLive: Duration?, payload: [UInt8]
+        timeToLive: Duration?, payload: [UInt8], needsOwnRecord: Bool = false
     ) {
         self.topic = topic
         self.event = event
@@ -39,6 +48,7 @@ package struct Draft: Sendable {
         self.messageID = messageID
         self.timeToLive = timeToLive
         self.payload = payload
+        self.needsOwnRecord = needsOwnRecord
     }
 }
 

@@ -20,6 +20,12 @@ package struct Registry: Equatable, Sendable {
     /// The topic in use under a name.
     package func topic(_ name: TopicName) -> TopicDefinition? { entries[name]?.live }
 
+    /// Every topic that exists, in the order of their names.
+    package var liveTopics: [TopicDefinition] { sortedEntries.compactMap(\.live) }
+
+    /// How many topics exist.
+    package var liveCount: Int { entries.values.count { $0.live != nil } }
+
     /// Merges a change; says what the topic was and is, when that differs.
     @discardableResult
     package mutating func merge(_ change: TopicChange, stamp: Stamp) -> TopicTransition? {
@@ -55,10 +61,13 @@ package struct TopicTransition: Equatable, Sendable {
     package let name: TopicName
     package let before: TopicDefinition?
     package let after: TopicDefinition?
+    /// How far the messages of a new generation had come before the word of its creation did, which came from another origin.
+    package let heads: Cursor
 
-    package init(name: TopicName, before: TopicDefinition?, after: TopicDefinition?) {
+    package init(name: TopicName, before: TopicDefinition?, after: TopicDefinition?, heads: Cursor = Cursor()) {
         self.name = name
         self.before = before
         self.after = after
+        self.heads = heads
     }
 }

@@ -1,0 +1,110 @@
+import Model
+
+/// What a principal may want to do with a topic.
+package enum AccessAction: String, Sendable, CaseIterable {
+    /// Subscribe and read history; mask: Read.
+    case read
+    /// Publish; mask: Execute on streams.
+    case write
+    /// Create a topic; there is no mask yet that could forbid it.
+    case create
+    /// Destroy a topic and change its settings; mask: Delete.
+    case manage
+    /// See figures of the node and the cluster; has no mask.
+    case monitor
+}
+
+/// One entry of a role: what it allows on which topics.
+package struct Grant: Equatable, Sendable {
+    package let actions: [AccessAction]
+    package let filters: [TopicFilter]
+
+    package init(_ actions: [AccessAction], on filters: [TopicFilter]) {
+        self.actions = actions
+        self.filters = filters
+    }
+}
+
+/// Who may do what: roles by name, and the one function that decides, whatever the door.
+///
+/// Permission is a conjunction: a role of the user's grants the action on the topic, *and* the topic's mask allows it
+/// for this user as owner, as member of a group or as guest. `admin` passes both. A token's own `topics` claim narrows
+/// everybody who carries it, an admin too; what it names for `manage` also holds for `create`, and for `read` also for
+/// `monitor`.
+package struct AccessPolicy: Equatable, Sendable {
+    /// The built-in role that passes every role and mask.
+    package static let admin = "admin"
+
+    /// The default roles: `user` may read, write, create and manage everything that is not the system's.
+    package static let standard = AccessPolicy(
+        roles: ["user": [Grant([.read, .write, .create, .manage], on: [.everything])]])
+
+    /// What each role allows; `admin` needs no entry.
+    package let roles: [String: [Grant]]
+
+    package init(roles: [String: [Grant]]) {
+        self.roles = roles
+    }
+
+    /// Why `principal` may not do `action`, or nil when it may. `topic` is nil where the topic does not exist (yet).
+    package func decides(
+        _ action: AccessAction, on name: TopicName, _ topic: TopicDefinition?, for principal: Principal
+    ) -> Refusal? {
+        guard isWithinClaim(action, name, principal) else { return refusal(action, name.text, principal) }
+        if isAdmin(principal) { return nil }
+        let changesSystem = name.isSystem && action != .read && action != .monitor
+        guard !changesSystem, isGranted(action, name, principal), topic?.allows(action, principal) ?? true else {
+            return refusal(action, name.text, principal)
+        }
+        return nil
+    }
+
+    /// Why `principal` may not follow a wildcard, or nil when some topic could be readable. Each topic is decided by
+    /// itself.
+    package func decidesWildcard(_ filter: TopicFilter, for principal: Principal) -> Refusal? {
+        let hasGrant = grants(of: principal).contains { $0.actions.contains(.read) }
+        return isAdmin(principal) || hasGrant ? nil : refusal(.read, filter.text, principal)
+    }
+
+    package func isAdmin(_ principal: Principal) -> Bool { principal.roles.contains(Self.admin) }
+
+    private func isGranted(_ action: AccessAction, _ name: TopicName, _ principal: Principal) -> Bool {
+        grants(of: principal).contains { grant in
+            grant.actions.contains(action) && grant.filters.contains { $0.matches(name) }
+        }
+    }
+
+    private func grants(of principal: Principal) -> [Grant] { principal.roles.flatMap { roles[$0] ?? [] } }
+
+    private func isWithinClaim(_ action: AccessAction, _ name: TopicName, _ principal: Principal) -> Bool {
+        guard let claim = principal.narrowing else { return true }
+        let filters =
+            switch action {
+            case .read, .monitor: claim.read
+            case .write: claim.write
+            case .create, .manage: claim.manage
+            }
+        return filters.contains { $0.matches(name) }
+    }
+
+    private func refusal(_ action: AccessAction, _ topic: String, _ principal: Principal) -> Refusal {
+        principal.isAnonymous ? .authenticationRequired : .permissionDenied(action: action.rawValue, topic: topic)
+    }
+}
+
+extension TopicDefinition {
+    /// Whether the mask lets the principal do it: as owner, as member of one of the topic's groups, or as guest.
+    fileprivate func allows(_ action: AccessAction, _ principal: Principal) -> Bool {
+        let needed: PermissionMask.Rights
+        switch action {
+        case .read: needed = .read
+        case .write: needed = kind == .stream ? .execute : [.create, .update, .delete]
+        case .manage: needed = .delete
+        case .create, .monitor: return true
+        }
+        let mask = settings.permission
+        if mask.guest.isSuperset(of: needed) { return true }
+        if principal.user == owner, mask.owner.isSuperset(of: needed) { return true }
+        return mask.group.isSuperset(of: needed) && principal.groups.contains { groups.contains($0) }
+    }
+}

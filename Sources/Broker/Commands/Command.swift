@@ -1,0 +1,138 @@
+import Model
+
+/// What a client asks of the core, whatever dialect it spoke.
+package enum Command: Sendable {
+    case subscribe(Subscribe)
+    case unsubscribe([TopicFilter])
+    case publish(Publish)
+    case createTopic(CreateTopic)
+    case destroyTopic(TopicName)
+    case listTopics(ListTopics)
+    case describeTopic(TopicName)
+    /// Replaces what is given of a topic's settings.
+    case changeTopic(TopicName, retention: Retention?, permission: PermissionMask?)
+    case topicPermission(TopicName)
+    case history(History)
+    /// Renews or changes the session's principal by a token.
+    case authenticate(token: String)
+    case ping
+    /// A request that the dialect found wrong; it is answered in its turn.
+    case refuse(Refusal)
+
+    /// A subscription to one or many topics; each is answered by itself.
+    package struct Subscribe: Sendable {
+        package var filters: [TopicFilter]
+        /// Only messages that pass are delivered.
+        package var conditions: [Condition]
+        package var since: Since?
+
+        package init(filters: [TopicFilter], conditions: [Condition] = [], since: Since? = nil) {
+            self.filters = filters
+            self.conditions = conditions
+            self.since = since
+        }
+    }
+
+    /// Where a subscription begins: one start for all its topics, or a cursor for each.
+    package enum Since: Sendable {
+        case start(ReadStart)
+        /// Topics that are not named begin at their oldest message.
+        case cursors([TopicName: Cursor])
+    }
+
+    /// One entry of a subscription's `filters`.
+    package enum Condition: Sendable, Equatable {
+        /// The event's name.
+        case event(String)
+        /// A top-level key of the message must have this JSON value (raw text).
+        case field(String, equals: [UInt8])
+    }
+
+    package struct Publish: Sendable {
+        package var topic: TopicName
+        /// One JSON value, byte for byte.
+        package var payload: [UInt8]
+        package var event: String
+        package var key: String?
+        package var messageID: String?
+        package var acknowledgement: Acknowledgement
+        package var timeToLive: Duration?
+
+        package init(
+            topic: TopicName, payload: [UInt8], event: String = "new-message", key: String? = nil, messageID: String? = nil,
+            acknowledgement: Acknowledgement = .accepted, timeToLive: Duration? = nil
+        ) {
+            self.topic = topic
+            self.payload = payload
+            self.event = event
+            self.key = key
+            self.messageID = messageID
+            self.acknowledgement = acknowledgement
+            self.timeToLive = timeToLive
+        }
+    }
+
+    package struct CreateTopic: Sendable {
+        package var name: TopicName
+        package var kind: TopicDefinition.Kind
+        package var durability: TopicDefinition.Durability
+        package var retention: Retention
+        /// nil for the configured default.
+        package var permission: PermissionMask?
+        /// nil for the creating user; only an admin may name another.
+        package var owner: String?
+
+        package init(
+            name: TopicName, kind: TopicDefinition.Kind = .stream, durability: TopicDefinition.Durability = .disk,
+            retention: Retention = .unlimited, permission: PermissionMask? = nil, owner: String? = nil
+        ) {
+            self.name = name
+            self.kind = kind
+            self.durability = durability
+            self.retention = retention
+            self.permission = permission
+            self.owner = owner
+        }
+    }
+
+    package struct ListTopics: Sendable {
+        package var filter: TopicFilter?
+        /// 1 … 10,000; default 1,000.
+        package var limit: Int
+        /// Only names after this one.
+        package var after: TopicName?
+
+        package init(filter: TopicFilter? = nil, limit: Int = 1_000, after: TopicName? = nil) {
+            self.filter = filter
+            self.limit = limit
+            self.after = after
+        }
+    }
+
+    package struct History: Sendable {
+        package var topic: TopicName
+        package var since: ReadStart?
+        package var until: WallTime?
+        /// 1 … 1,000; default 100.
+        package var limit: Int
+
+        package init(topic: TopicName, since: ReadStart? = nil, until: WallTime? = nil, limit: Int = 100) {
+            self.topic = topic
+            self.since = since
+            self.until = until
+            self.limit = limit
+        }
+    }
+}
+
+/// What a publisher waits for.
+package enum Acknowledgement: String, Sendable {
+    /// Nothing but refusals.
+    case none
+    /// Sequenced by this node.
+    case accepted
+    /// Synced to this node's disk.
+    case stored
+    /// Synced to the disks of a majority of the replicas.
+    case replicated
+}

@@ -1,0 +1,64 @@
+import Model
+
+/// Why a client's request is refused; every dialect says it in its own shape.
+package enum Refusal: Error, Equatable, Sendable {
+    case authenticationRequired
+    /// The token or password is not good; the text says why and holds no secret.
+    case authenticationFailed(String)
+    case authenticationExpired
+    case permissionDenied(action: String, topic: String)
+    /// A field is missing, of a wrong type or out of range; the text names it and says what would be right.
+    case invalidMessage(String)
+    case topicUnknown(TopicName)
+    case topicExists(TopicName)
+    /// Known, but not built yet or not for this kind of topic; the text says which.
+    case notSupported(String)
+    /// A cursor names an epoch that was forgotten here.
+    case cursorTooOld(TopicName)
+    /// The ack level was not reached in time. The outcome is unknown; a retry with the same messageId is safe.
+    case notReplicated(String)
+    case rateLimited
+    case connectionLimit
+    case subscriptionLimit(Int)
+    /// Nothing that the client did; the text says what failed and holds nothing private.
+    case `internal`(String)
+
+    /// The code that clients see, from the error table of the protocol page.
+    package var code: String {
+        switch self {
+        case .authenticationRequired: "AUTH_REQUIRED"
+        case .authenticationFailed: "AUTH_FAILED"
+        case .authenticationExpired: "AUTH_EXPIRED"
+        case .permissionDenied: "PERMISSION_DENIED"
+        case .invalidMessage: "INVALID_MESSAGE"
+        case .topicUnknown: "TOPIC_NOT_FOUND"
+        case .topicExists: "TOPIC_EXISTS"
+        case .notSupported: "NOT_SUPPORTED"
+        case .cursorTooOld: "CURSOR_TOO_OLD"
+        case .notReplicated: "NOT_REPLICATED"
+        case .rateLimited: "RATE_LIMIT_EXCEEDED"
+        case .connectionLimit, .subscriptionLimit: "CONNECTION_LIMIT"
+        case .internal: "INTERNAL_ERROR"
+        }
+    }
+
+    /// One sentence for a person.
+    package var sentence: String {
+        switch self {
+        case .authenticationRequired: "authentication is required: give a token"
+        case .authenticationFailed(let reason): "authentication failed: \(reason)"
+        case .authenticationExpired: "the token has expired: authenticate again"
+        case .permissionDenied(let action, let topic): "no permission to \(action) on topic \"\(topic)\""
+        case .invalidMessage(let reason): reason
+        case .topicUnknown(let name): "topic \"\(name)\" does not exist: create it first"
+        case .topicExists(let name): "topic \"\(name)\" exists already"
+        case .notSupported(let reason): reason
+        case .cursorTooOld(let name): "the cursor of topic \"\(name)\" names a place that is no longer known"
+        case .notReplicated(let reason): reason
+        case .rateLimited: "too many messages: slow down"
+        case .connectionLimit: "this node has as many connections as it may"
+        case .subscriptionLimit(let limit): "a connection may have at most \(limit) subscriptions"
+        case .internal(let reason): reason
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Model
+
+/// The answer to one request.
+package enum Reply: Sendable {
+    /// One filter of a subscription is live. `cursors` is by topic: one for an exact name, one for each match of a wildcard.
+    case subscribed(TopicFilter, cursors: [(topic: TopicName, cursor: Cursor)], recovered: Bool, missed: UInt64)
+    case unsubscribed(TopicFilter)
+    case published(TopicName, Receipt, Acknowledgement)
+    case topicCreated(TopicDefinition)
+    case topicChanged(TopicDefinition)
+    case topicDestroyed(TopicName)
+    /// `more` where the limit cut the list.
+    case topics([TopicDefinition], more: Bool)
+    case topic(TopicDescription)
+    case permission(TopicName, PermissionMask)
+    case history(TopicName, TopicPage)
+    case authenticated(Principal)
+    case pong
+    case refused(Refusal)
+}
+
+/// Everything that `get-topic` tells.
+package struct TopicDescription: Sendable {
+    package let definition: TopicDefinition
+    package let statistics: TopicStatistics
+    /// Subscribers on every node that this one reaches.
+    package let subscribers: UInt64
+    package let heads: Cursor
+
+    package init(definition: TopicDefinition, statistics: TopicStatistics, subscribers: UInt64, heads: Cursor) {
+        self.definition = definition
+        self.statistics = statistics
+        self.subscribers = subscribers
+        self.heads = heads
+    }
+}
+
+/// What a client is told without having asked for it.
+package enum Notice: Sendable {
+    /// The first word on every connection.
+    case opened(session: String, Principal)
+    /// A message for this subscriber alone; shared ones go by ``ShardEffect/fanOut(_:_:)``.
+    case event(Sequenced)
+    case gap(TopicName, Gap)
+    case cursor(TopicName, Cursor)
+    /// A subscription that was live has ended: its topic is gone, or may no longer be read.
+    case subscriptionEnded(TopicName, Refusal)
+    /// 30 s before the token ends.
+    case tokenExpiring(WallTime)
+    /// Before a close 1012.
+    case draining(retryAfter: Duration, nodes: [String])
+}

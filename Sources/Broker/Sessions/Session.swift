@@ -1,0 +1,104 @@
+import Model
+
+/// What a shard knows of one connection.
+struct Session {
+    let connection: ConnectionID
+    /// The session's own id, the `source` of what it publishes.
+    let name: String
+    var principal: Principal
+    /// Counts changes of the principal, so that deadlines of an earlier token are known as such.
+    var principalVersion: UInt32 = 0
+    var subscriptions: [TopicFilter: Subscription] = [:]
+    /// The filters with a wildcard among the subscriptions.
+    var wildcards: [TopicFilter] = []
+    var followings: [TopicIndex: Following] = [:]
+    /// Whether its outbound queue is over the limit.
+    var isCongested = false
+    /// Requests that wait for an answer.
+    var pendingCount = 0
+    /// Reads of the log that are under way.
+    var readCount = 0
+    /// Reads that wait for their turn.
+    var queue = Line<ReadJob>()
+    var budget: RequestBudget?
+
+    /// One live subscription.
+    struct Subscription {
+        let selector: Selector
+        /// Whether members were told of the interest.
+        let holdsInterest: Bool
+        /// Where a wildcard begins in topics that the client knows and this loop does not know yet.
+        var unmet: [TopicName: Cursor] = [:]
+    }
+
+    /// A read that waits for its turn.
+    enum ReadJob {
+        case resolve(SubscribeTask.ID, TopicName, generation: UInt32, ReadStart)
+        case follow(TopicIndex)
+    }
+
+    /// What counts against the limit of subscriptions.
+    var subscriptionCount: Int { followings.count + wildcards.count }
+
+    /// What lets a topic's messages pass: nil for everything, empty for nothing.
+    func selectors(for topic: TopicName) -> [Selector]? {
+        var selectors: [Selector] = []
+        if let exact = subscriptions[TopicFilter(topic)] { selectors.append(exact.selector) }
+        for filter in wildcards where filter.matches(topic) {
+            if let subscription = subscriptions[filter] { selectors.append(subscription.selector) }
+        }
+        return selectors.contains { $0.isUnconditional } ? nil : selectors
+    }
+}
+
+/// A token bucket that holds one second's requests.
+struct RequestBudget {
+    private let perSecond: Int64
+    /// In requests times nanoseconds, so that nothing is rounded away.
+    private var level: Int64
+    private var last: MonotonicTime
+
+    init(perSecond: Int, at now: MonotonicTime) {
+        self.perSecond = Int64(min(max(1, perSecond), 1_000_000))
+        level = self.perSecond * 1_000_000_000
+        last = now
+    }
+
+    /// Takes one request from the bucket; false when it is empty.
+    mutating func take(at now: MonotonicTime) -> Bool {
+        let full = perSecond * 1_000_000_000
+        let elapsed = min(max(0, (now - last).nanoseconds), 1_000_000_000)
+        level = min(full, level + elapsed * perSecond)
+        last = max(last, now)
+        guard level >= 1_000_000_000 else { return false }
+        level -= 1_000_000_000
+        return true
+    }
+}
+
+/// One filter of a subscribe command on its way to being live.
+struct SubscribeTask {
+    typealias ID = UInt64
+
+    let connection: ConnectionID
+    let reference: RequestReference
+    let filter: TopicFilter
+    let selector: Selector
+    let since: Command.Since?
+    let holdsInterest: Bool
+    /// The announcement that it waits for.
+    var interest: InterestID?
+    /// Topics whose start is being looked up.
+    var unresolved: Set<TopicName> = []
+    /// What was found of the others.
+    var resolved: [TopicName: TopicPage] = [:]
+
+    /// Where the subscription begins in one topic; a topic that a cursor does not name has not been seen at all.
+    func start(of topic: TopicName) -> ReadStart? {
+        switch since {
+        case nil: nil
+        case .start(let start): start
+        case .cursors(let cursors): .cursor(cursors[topic] ?? Cursor())
+        }
+    }
+}

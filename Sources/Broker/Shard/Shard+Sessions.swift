@@ -1,0 +1,97 @@
+import Model
+
+extension Shard {
+    /// Begins a connection's session.
+    package mutating func open(
+        _ connection: ConnectionID, session name: String, principal: Principal, at now: Now,
+        into effects: inout [ShardEffect]
+    ) {
+        let slot = Int(connection.index)
+        while sessions.count <= slot { sessions.append(nil) }
+        precondition(sessions[slot] == nil, "a connection's index is used again only after its predecessor was closed")
+        var session = Session(connection: connection, name: name, principal: principal)
+        session.budget = settings.requestsPerSecond.map { RequestBudget(perSecond: $0, at: now.monotonic) }
+        sessions[slot] = session
+        scheduleExpiry(slot, at: now)
+        effects.append(.notify(connection, .opened(session: name, principal)))
+    }
+
+    /// Ends a connection's session; what still waits for an answer is forgotten.
+    package mutating func closed(_ connection: ConnectionID, into effects: inout [ShardEffect]) {
+        guard let slot = slot(of: connection), let session = sessions[slot] else { return }
+        for id in tasks.keys.sorted() {
+            guard let task = tasks[id], task.connection == connection else { continue }
+            tasks[id] = nil
+            if task.holdsInterest { releaseInterest(task.filter, into: &effects) }
+        }
+        for topic in session.followings.keys.sorted() { unfollow(slot, topic, into: &effects) }
+        for filter in session.subscriptions.keys.sorted() { removeSubscription(slot, filter, into: &effects) }
+        sessions[slot] = nil
+    }
+
+    /// The answer to a `.verify`.
+    package mutating func verified(
+        _ connection: ConnectionID, _ reference: RequestReference, _ result: Result<Principal, Refusal>, at now: Now,
+        into effects: inout [ShardEffect]
+    ) {
+        guard let slot = slot(of: connection) else { return }
+        sessions[slot]!.pendingCount -= 1
+        switch result {
+        case .failure(let refusal): refuse(refusal, connection, reference, into: &effects)
+        case .success(let principal):
+            sessions[slot]!.principal = principal
+            sessions[slot]!.principalVersion += 1
+            scheduleExpiry(slot, at: now)
+            answer(.authenticated(principal), connection, reference, into: &effects)
+            checkAccess(slot, into: &effects)
+        }
+    }
+
+    /// Takes new roles into use; whoever may no longer read a topic is told and gets no more of it.
+    package mutating func setAccess(_ policy: AccessPolicy, into effects: inout [ShardEffect]) {
+        access = policy
+        for slot in sessions.indices where sessions[slot] != nil { checkAccess(slot, into: &effects) }
+    }
+
+    /// Holds everything that a session follows, and could follow, against what it may read now.
+    private mutating func checkAccess(_ slot: Int, into effects: inout [ShardEffect]) {
+        for topic in sessions[slot]!.followings.keys.sorted() {
+            guard let refusal = readRefusal(slot, topic) else { continue }
+            dropFollowing(slot, topic, telling: refusal, into: &effects)
+        }
+        guard !sessions[slot]!.wildcards.isEmpty else { return }
+        for name in sortedNames {
+            guard let topic = topicIndexes[name] else { continue }
+            joinByWildcard(slot, topic, newAt: nil, into: &effects)
+        }
+    }
+
+    /// Why the session may not read a topic.
+    func readRefusal(_ slot: Int, _ topic: TopicIndex) -> Refusal? {
+        guard let session = sessions[slot], let state = topics[topic] else { return nil }
+        return access.decides(.read, on: state.name, state.definition, for: session.principal)
+    }
+
+    private mutating func scheduleExpiry(_ slot: Int, at now: Now) {
+        guard let session = sessions[slot], let expiry = session.principal.expiry else { return }
+        let end = now.monotonic + .milliseconds(max(0, expiry.milliseconds - now.wall.milliseconds))
+        let warning = max(now.monotonic, end + (.zero - settings.expiryWarning))
+        deadlines.schedule(.tokenWarning(session.connection, version: session.principalVersion), at: warning)
+        deadlines.schedule(.tokenEnd(session.connection, version: session.principalVersion), at: end)
+    }
+
+    /// Says a success, where one is wanted.
+    func answer(
+        _ reply: Reply, _ connection: ConnectionID, _ reference: RequestReference, into effects: inout [ShardEffect]
+    ) {
+        if reference.wantsReply { effects.append(.reply(connection, reference, reply)) }
+    }
+
+    mutating func refuse(
+        _ refusal: Refusal, _ connection: ConnectionID, _ reference: RequestReference,
+        into effects: inout [ShardEffect]
+    ) {
+        counters.refused += 1
+        effects.append(.reply(connection, reference, .refused(refusal)))
+    }
+}

@@ -1,0 +1,172 @@
+import Model
+
+// A subscription becomes live in up to three steps: members confirm the interest where a topic is kept in memory, the
+// log says what the start means where there is one, and then the reply, the gaps and the first place are decided
+// together.
+
+extension Shard {
+    mutating func subscribe(
+        _ filter: TopicFilter, _ command: Command.Subscribe, _ reference: RequestReference, _ slot: Int,
+        ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
+    ) {
+        let connection = sessions[slot]!.connection
+        let selector: Selector
+        do throws(Refusal) {
+            try mayFollow(filter, slot, ledger: ledger, at: now, into: &effects)
+            selector = try Selector(command.conditions)
+        } catch {
+            return refuse(error, connection, reference, into: &effects)
+        }
+        let needsInterest = mayBeInMemory(filter)
+        var task = SubscribeTask(
+            connection: connection, reference: reference, filter: filter, selector: selector, since: command.since,
+            holdsInterest: needsInterest)
+        sessions[slot]!.pendingCount += 1
+        let id = nextNumber()
+        if needsInterest {
+            task.interest = holdInterest(filter, at: now, into: &effects)
+            tasks[id] = task
+            if task.interest != nil { return }
+        } else {
+            tasks[id] = task
+        }
+        begin(id, ledger: ledger, at: now, into: &effects)
+    }
+
+    /// The answer to an `.interest` that added something.
+    package mutating func interestConfirmed(
+        _ id: InterestID, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
+    ) {
+        guard let filter = interests.first(where: { $0.value.id == id })?.key, interests[filter]?.isConfirmed == false
+        else { return }
+        interests[filter]?.isConfirmed = true
+        for task in tasks.keys.sorted() where tasks[task]?.interest == id {
+            tasks[task]?.interest = nil
+            begin(task, ledger: ledger, at: now, into: &effects)
+        }
+    }
+
+    mutating func unsubscribe(
+        _ filter: TopicFilter, _ reference: RequestReference, _ slot: Int, at now: Now,
+        into effects: inout [ShardEffect]
+    ) {
+        let connection = sessions[slot]!.connection
+        for id in tasks.keys.sorted() {
+            guard let task = tasks[id], task.connection == connection, task.filter == filter else { continue }
+            abandon(id, .invalidMessage("an unsubscribe came before the subscription was live"), into: &effects)
+        }
+        removeSubscription(slot, filter, into: &effects)
+        for topic in sessions[slot]!.followings.keys.sorted() {
+            guard let name = topics[topic]?.name, filter.matches(name) else { continue }
+            refresh(slot, topic, at: now, into: &effects)
+        }
+        answer(.unsubscribed(filter), connection, reference, into: &effects)
+    }
+
+    /// Takes a subscription off the books; what it followed is the caller's to refresh.
+    mutating func removeSubscription(_ slot: Int, _ filter: TopicFilter, into effects: inout [ShardEffect]) {
+        guard let removed = sessions[slot]!.subscriptions.removeValue(forKey: filter) else { return }
+        subscriptionCount -= 1
+        if filter.exact == nil {
+            let connection = sessions[slot]!.connection
+            sessions[slot]!.wildcards.removeAll { $0 == filter }
+            wildcards[filter]?.removeAll { $0 == connection }
+            if wildcards[filter]?.isEmpty == true { wildcards[filter] = nil }
+        }
+        if removed.holdsInterest { releaseInterest(filter, into: &effects) }
+    }
+
+    /// Ends a task without a subscription.
+    mutating func abandon(_ id: SubscribeTask.ID, _ refusal: Refusal, into effects: inout [ShardEffect]) {
+        guard let task = tasks.removeValue(forKey: id) else { return }
+        if task.holdsInterest { releaseInterest(task.filter, into: &effects) }
+        settlePending(task.connection)
+        refuse(refusal, task.connection, task.reference, into: &effects)
+    }
+
+    private mutating func mayFollow(
+        _ filter: TopicFilter, _ slot: Int, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
+    ) throws(Refusal) {
+        guard let name = filter.exact else {
+            if let refusal = access.decidesWildcard(filter, for: sessions[slot]!.principal) { throw refusal }
+            return
+        }
+        guard let topic = find(name, ledger: ledger, at: now, into: &effects) else { throw .topicUnknown(name) }
+        if let refusal = readRefusal(slot, topic) { throw refusal }
+        if topics[topic]?.definition.kind == .table { throw .notSupported("following a table is not built yet") }
+    }
+
+    private func mayBeInMemory(_ filter: TopicFilter) -> Bool {
+        guard let name = filter.exact else { return true }
+        return topicIndexes[name].flatMap { topics[$0] }?.definition.durability == .memory
+    }
+
+    /// Begins where no announcement has to be waited for, or no longer.
+    private mutating func begin(
+        _ id: SubscribeTask.ID, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
+    ) {
+        guard var task = tasks[id], let slot = slot(of: task.connection) else { return }
+        // The heads and the mailbox are of one moment: what comes after it is delivered to the new subscriber.
+        let names = matching(task.filter, slot).compactMap { topics[$0]?.name }
+        let moment = ledger.heads(of: names)
+        deliver(moment.batch, at: now, into: &effects)
+        deliveredThrough = max(deliveredThrough, moment.sequence)
+        for (name, heads) in zip(names, moment.heads) {
+            guard let topic = topicIndexes[name] else { continue }
+            learn(heads, topic)
+        }
+        let found = matching(task.filter, slot)
+        if task.since != nil, !found.isEmpty {
+            for topic in found {
+                guard let definition = topics[topic]?.definition, let start = task.start(of: definition.name) else {
+                    continue
+                }
+                task.unresolved.insert(definition.name)
+                sessions[slot]!.queue.append(
+                    .resolve(id, definition.name, generation: definition.generation, start))
+            }
+            tasks[id] = task
+            startReads(slot, at: now, into: &effects)
+        } else {
+            activate(id, at: now, into: &effects)
+        }
+    }
+
+    /// Learns offsets that no loop will deliver: those that a memory topic had before its messages were forwarded here.
+    private mutating func learn(_ heads: Cursor, _ topic: TopicIndex) {
+        let generation = topics[topic]!.definition.generation
+        for (partition, offset) in heads.offsets where partition.generation == generation {
+            topics[topic]!.heads.advance(partition, to: offset)
+        }
+    }
+
+    /// Takes the log's word on where a subscription begins in one topic.
+    mutating func resolved(
+        _ id: SubscribeTask.ID, _ name: TopicName, _ result: Result<TopicPage, Refusal>, at now: Now,
+        into effects: inout [ShardEffect]
+    ) {
+        guard tasks[id]?.unresolved.remove(name) != nil else { return }
+        switch result {
+        case .success(let page):
+            if !page.forgotten.isEmpty { return abandon(id, .cursorTooOld(name), into: &effects) }
+            tasks[id]!.resolved[name] = page
+        case .failure(let refusal):
+            // A topic that went away meanwhile is no longer the wildcard's; everything else is the client's to know.
+            let isGone = topicIndexes[name] == nil && tasks[id]!.filter.exact == nil
+            if !isGone { return abandon(id, refusal, into: &effects) }
+        }
+        if tasks[id]!.unresolved.isEmpty { activate(id, at: now, into: &effects) }
+    }
+
+    /// The topics that a filter matches and the session may read, in the order of their names.
+    func matching(_ filter: TopicFilter, _ slot: Int) -> [TopicIndex] {
+        if let name = filter.exact {
+            guard let topic = topicIndexes[name], readRefusal(slot, topic) == nil else { return [] }
+            return [topic]
+        }
+        return sortedNames.compactMap { name in
+            guard filter.matches(name), let topic = topicIndexes[name] else { return nil }
+            return readRefusal(slot, topic) == nil ? topic : nil
+        }
+    }
+}

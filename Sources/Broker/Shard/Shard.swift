@@ -1,0 +1,140 @@
+import Model
+
+/// The broker's part that one event loop owns: its sessions, their subscriptions, and the delivery of messages to them.
+///
+/// It decides and never acts: requests, the loop's mailbox and the answers to its own questions go in, effects come
+/// out, in the order in which they must be carried out. A subscriber of a topic stands on the topic's list of live
+/// receivers, or is given its messages one by one (because conditions choose them), or reads the log until it has
+/// reached the last record that this loop has delivered; in each case it gets every message once.
+package struct Shard {
+    let settings: ShardSettings
+    var access: AccessPolicy
+    /// By the index of their connection.
+    var sessions: [Session?] = []
+    var topics: [TopicState?] = []
+    var topicIndexes: [TopicName: TopicIndex] = [:]
+    /// Every topic's name, in order.
+    var sortedNames: [TopicName] = []
+    var freeTopics: [TopicIndex] = []
+    var freeLists: [ListID] = []
+    var listCount: UInt32 = 0
+    /// Who follows which wildcard, in the order of subscribing.
+    var wildcards: [TopicFilter: [ConnectionID]] = [:]
+    var interests: [TopicFilter: Interest] = [:]
+    var tasks: [SubscribeTask.ID: SubscribeTask] = [:]
+    var reads: [ReadID: ReadPurpose] = [:]
+    var stored: AcknowledgementLine
+    var replicated = AcknowledgementLine(through: 0)
+    var deadlines = DeadlineQueue<Deadline>()
+    var isAcknowledgementDeadlineScheduled = false
+    private var lastNumber: UInt64 = 0
+
+    /// The last local sequence that this loop has delivered.
+    package internal(set) var deliveredThrough: UInt64
+    /// How many subscriptions are live on this loop.
+    package internal(set) var subscriptionCount = 0
+    /// What was done so far.
+    package internal(set) var counters = ShardCounters()
+
+    /// How many subscriptions of this loop hold an interest, and whether the members know of it.
+    struct Interest {
+        var count: Int
+        let id: InterestID
+        var isConfirmed = false
+    }
+
+    /// What the answer to a read is for.
+    enum ReadPurpose {
+        case resolve(SubscribeTask.ID, ConnectionID, TopicName)
+        case follow(ConnectionID, TopicIndex)
+        case history(ConnectionID, RequestReference, TopicName)
+        case describe(ConnectionID, RequestReference)
+    }
+
+    /// What is to be done at a time.
+    enum Deadline {
+        case acknowledgements
+        case cursorNotice(ConnectionID, TopicIndex)
+        case tokenWarning(ConnectionID, version: UInt32)
+        case tokenEnd(ConnectionID, version: UInt32)
+        case interest(InterestID)
+    }
+
+    /// - Parameters:
+    ///   - topics: those that exist at start.
+    ///   - heads: the last offsets of each topic that lie at or before `deliveredThrough`.
+    ///   - deliveredThrough: the local sequence after which the loop's mailbox begins; all before it is on disk.
+    package init(
+        settings: ShardSettings = ShardSettings(), access: AccessPolicy, topics: [TopicDefinition] = [],
+        heads: [TopicName: Cursor] = [:], deliveredThrough: UInt64 = 0
+    ) {
+        precondition(settings.catchUpsPerConnection > 0, "a connection must be able to catch up")
+        precondition(settings.pageMessages > 0 && settings.historyMessages > 0, "a page must be able to hold a message")
+        self.settings = settings
+        self.access = access
+        self.deliveredThrough = deliveredThrough
+        stored = AcknowledgementLine(through: deliveredThrough)
+        for definition in topics {
+            addTopic(
+                TopicState(
+                    definition, heads: heads[definition.name] ?? Cursor(), lastSequence: deliveredThrough))
+        }
+    }
+
+    /// When ``advance(to:ledger:into:)`` has something to do.
+    package var nextDeadline: MonotonicTime { deadlines.next }
+
+    /// How many connections of this loop follow a topic.
+    package func subscriberCount(of name: TopicName) -> Int {
+        topicIndexes[name].flatMap { topics[$0] }?.followerCount ?? 0
+    }
+
+    /// How many connections are open.
+    package var sessionCount: Int { sessions.count { $0 != nil } }
+
+    /// A number that was not given before, for reads, announcements and tasks.
+    mutating func nextNumber() -> UInt64 {
+        lastNumber += 1
+        return lastNumber
+    }
+
+    /// Where the connection's session is kept; nil when it is not open.
+    func slot(of connection: ConnectionID) -> Int? {
+        let slot = Int(connection.index)
+        guard slot < sessions.count, sessions[slot]?.connection == connection else { return nil }
+        return slot
+    }
+
+    @discardableResult
+    mutating func addTopic(_ state: TopicState) -> TopicIndex {
+        let name = state.name
+        precondition(topicIndexes[name] == nil, "a topic is added once")
+        sortedNames.insert(name, at: namePlace(name))
+        if let free = freeTopics.popLast() {
+            topics[free] = state
+            topicIndexes[name] = free
+            return free
+        }
+        topics.append(state)
+        topicIndexes[name] = topics.count - 1
+        return topics.count - 1
+    }
+
+    mutating func removeTopic(_ topic: TopicIndex) {
+        guard let name = topics[topic]?.name else { return }
+        topics[topic] = nil
+        topicIndexes[name] = nil
+        sortedNames.remove(at: namePlace(name))
+        freeTopics.append(topic)
+    }
+
+    /// The place of the first name that is not before `name`.
+    func namePlace(_ name: TopicName) -> Int {
+        var (low, high) = (0, sortedNames.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if sortedNames[middle] < name { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

@@ -1,0 +1,70 @@
+import Model
+
+/// A connection of one shard: an index that is used again, and a count that is not.
+package struct ConnectionID: Hashable, Comparable, Sendable {
+    package let index: UInt32
+    package let generation: UInt32
+
+    package init(index: UInt32, generation: UInt32) {
+        self.index = index
+        self.generation = generation
+    }
+
+    package static func < (left: ConnectionID, right: ConnectionID) -> Bool {
+        (left.index, left.generation) < (right.index, right.generation)
+    }
+}
+
+/// A topic's list of live receivers in the hub of one loop. Numbers are used again after `.dropList`.
+package struct ListID: Hashable, Sendable {
+    package let index: UInt32
+
+    package init(index: UInt32) {
+        self.index = index
+    }
+}
+
+/// What a shard wants done, in this order.
+package enum ShardEffect: Sendable {
+    case reply(ConnectionID, RequestReference, Reply)
+    case notify(ConnectionID, Notice)
+    /// Adds the connection to, or removes it from, a topic's list of live receivers.
+    case join(ListID, ConnectionID)
+    case leave(ListID, ConnectionID)
+    case dropList(ListID)
+    /// One message to everybody on a list: encoded once per dialect.
+    case fanOut(ListID, Sequenced)
+    /// A gap in the live stream, to everybody on a list.
+    case fanOutGap(ListID, TopicName, Gap)
+    /// Offsets that nobody is to be shown, to everybody on a list.
+    case fanOutCursor(ListID, TopicName, Cursor)
+    /// Verify a token off the loop and answer with `verified`.
+    case verify(ConnectionID, RequestReference, token: String)
+    /// Read from the log and answer with `page`.
+    case read(ReadID, TopicRead)
+    /// Gather a topic's statistics and answer with `described`.
+    case describe(ReadID, TopicDefinition)
+    /// The set of topics with subscribers on this loop changed: announce it, and answer with `interestConfirmed` when
+    /// every reachable member has confirmed.
+    case interest(InterestID, added: [TopicFilter], removed: [TopicFilter])
+    /// Close with a WebSocket close code and reason.
+    case close(ConnectionID, code: UInt16, reason: String)
+}
+
+/// A question that a shard has put to the log and waits for.
+package struct ReadID: Hashable, Sendable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+}
+
+/// A change of interest that a shard has announced and waits to be confirmed.
+package struct InterestID: Hashable, Sendable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+}

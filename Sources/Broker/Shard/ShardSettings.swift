@@ -1,0 +1,62 @@
+import Model
+
+/// The bounds and defaults of a shard. Each bound has a sentence that a client sees when it is met.
+package struct ShardSettings: Sendable {
+    /// The most topics and wildcards that a connection may follow; default 10,000.
+    package var subscriptionsPerConnection = 10_000
+    /// The most requests of a connection that may wait for an answer; default 10,000.
+    package var pendingRequestsPerConnection = 10_000
+    /// How many reads of the log a connection may have under way, others queue; default 4.
+    package var catchUpsPerConnection = 4
+    /// The most messages that one page of a catch-up brings; default 256.
+    package var pageMessages = 256
+    /// About how many bytes of payload one page of a catch-up brings; default 256 KiB.
+    package var pageBytes = 262_144
+    /// How many messages of a topic are remembered while somebody catches up on it, to cover the log's lag; default
+    /// 256.
+    package var recentMessages = 256
+    /// How many bytes of payload are remembered for the same; default 256 KiB.
+    package var recentBytes = 262_144
+    /// The most messages that one history answer holds; default 1,000.
+    package var historyMessages = 1_000
+    /// About how many bytes of payload one history answer holds; default 1 MiB.
+    package var historyBytes = 1_048_576
+    /// The most topics that one list answer holds; default 10,000.
+    package var listedTopics = 10_000
+    /// The longest `messageId`, key or event name, in bytes of UTF-8; default 255.
+    package var textBytes = 255
+    /// How long `stored` and `replicated` acks are waited for; default 5 s.
+    package var acknowledgementLimit: Duration = .seconds(5)
+    /// How long a subscribe waits for members to confirm interest in topics kept in memory; default 2 s.
+    package var interestLimit: Duration = .seconds(2)
+    /// How long a client may be left without a cursor for messages that it was not shown; default 8 s, promised are 10.
+    package var cursorNoticeDelay: Duration = .seconds(8)
+    /// How long before a token ends its client is warned; default 30 s.
+    package var expiryWarning: Duration = .seconds(30)
+    /// The mask of a topic whose creator names none; default every user reads and publishes, the owner does everything.
+    package var defaultPermission = PermissionMask.standard
+    /// What is kept of topics that are created without a limit of their own. Default everything.
+    package var defaultRetention = Retention.unlimited
+    /// Requests a second that a connection may send before they are refused; default nil, no limit.
+    package var requestsPerSecond: Int?
+
+    package init() {}
+}
+
+/// What a shard has done since it was made, for metrics.
+package struct ShardCounters: Equatable, Sendable {
+    /// Messages that the sequencer took.
+    package var published: UInt64 = 0
+    /// Requests that were refused.
+    package var refused: UInt64 = 0
+    /// Messages that were handed to receivers, one for each receiver.
+    package var delivered: UInt64 = 0
+    /// Pages that were read for those who catch up.
+    package var pages: UInt64 = 0
+    /// How often a connection was too slow for the live stream.
+    package var congestions: UInt64 = 0
+    /// Gaps that were told, one for each list or receiver.
+    package var gaps: UInt64 = 0
+
+    package init() {}
+}

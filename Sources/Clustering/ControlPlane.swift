@@ -1,0 +1,124 @@
+import Model
+
+/// The cluster as one node sees it: who is a member, and what is replicated between members.
+///
+/// One of the node's parts; owned by the control thread. It joins ``Membership`` and ``Replication``, which know nothing of
+/// each other: a member that comes to life is connected, and one that dies is taken off what lanes wait for.
+package struct ControlPlane {
+    package private(set) var membership: Membership
+    package private(set) var replication: Replication
+    private var membershipEffects: [MembershipEffect] = []
+    private var replicationEffects: [ReplicationEffect] = []
+
+    package init(membership: Membership, replication: Replication) {
+        self.membership = membership
+        self.replication = replication
+    }
+
+    /// What happened.
+    package enum Input: Sendable {
+        /// Join whoever is at these addresses.
+        case join([Endpoint])
+        /// A hello was answered over gossip.
+        case met(NodeID, boot: Boot, at: Endpoint)
+        case packet([UInt8], from: NodeID, at: Endpoint)
+        /// The bus has a session with a peer's process.
+        case opened(NodeID, boot: Boot)
+        case frame([UInt8], from: NodeID, boot: Boot)
+        case sequenced([Sequenced])
+        case synced(through: UInt64)
+        case chunk(JournalChunk, for: ReadPurpose)
+        /// The log could not be read; it is asked again.
+        case unreadable(ReadPurpose)
+        case interested(loop: Int, id: UInt64, added: [TopicFilter], removed: [TopicFilter])
+        case subscribers([TopicName: UInt64])
+        /// Whether the disk takes records.
+        case accepting(Bool)
+        /// The node stops in an orderly way: it stays a member.
+        case stopping
+        /// Time went on.
+        case tick
+    }
+
+    /// What is to be done, in this order.
+    package enum Effect: Sendable {
+        case gossip([UInt8], to: NodeID, boot: Boot, at: Endpoint)
+        case greet(Endpoint)
+        case connect(NodeID, at: Endpoint)
+        case disconnect(NodeID)
+        case memberChanged(Member, from: MemberState?)
+        /// Another process owns this node's id: this one must exit.
+        case conflict(NodeID)
+        case replication(ReplicationEffect)
+        case malformed(FormatError, from: NodeID)
+    }
+
+    /// When ``Input/tick`` is due.
+    package func nextDeadline(after now: MonotonicTime) -> MonotonicTime {
+        min(membership.nextDeadline, replication.nextDeadline(after: now))
+    }
+
+    /// Every member, this node among them, in the order of their ids.
+    package var members: [Member] { membership.members }
+
+    package mutating func handle(
+        _ input: Input, at now: MonotonicTime, ledger: any ReplicaLedger, into effects: inout [Effect]
+    ) {
+        switch input {
+        case .join(let seeds): membership.join(seeds, at: now, into: &membershipEffects)
+        case .met(let node, let boot, let endpoint):
+            membership.greeted(node, boot: boot, at: endpoint, at: now, into: &membershipEffects)
+        case .packet(let packet, let node, let endpoint):
+            membership.receive(packet[...], from: node, at: endpoint, at: now, into: &membershipEffects)
+        case .opened(let node, let boot): replication.opened(node, boot: boot, at: now, into: &replicationEffects)
+        case .frame(let frame, let node, let boot):
+            replication.receive(frame, from: node, boot: boot, at: now, ledger: ledger, into: &replicationEffects)
+        case .sequenced(let batch): replication.sequenced(batch, at: now, into: &replicationEffects)
+        case .synced(let sequence): replication.synced(through: sequence, at: now, into: &replicationEffects)
+        case .chunk(let chunk, let purpose):
+            replication.chunk(chunk, for: purpose, at: now, ledger: ledger, into: &replicationEffects)
+        case .unreadable(let purpose): replication.unreadable(purpose)
+        case .interested(let loop, let id, let added, let removed):
+            replication.interested(
+                loop: loop, id: id, added: added, removed: removed, at: now, into: &replicationEffects)
+        case .subscribers(let counts): replication.counted(subscribers: counts)
+        case .accepting(let isAccepting): replication.isAccepting = isAccepting
+        case .stopping: membership.announceAway(at: now, into: &membershipEffects)
+        case .tick:
+            membership.advance(to: now, into: &membershipEffects)
+            replication.advance(to: now, ledger: ledger, into: &replicationEffects)
+        }
+        settle(at: now, into: &effects)
+    }
+
+    /// Turns both cores' effects into the plane's, letting replication know of what membership found.
+    private mutating func settle(at now: MonotonicTime, into effects: inout [Effect]) {
+        for effect in membershipEffects {
+            switch effect {
+            case .send(let packet, let node, let boot, let endpoint):
+                effects.append(.gossip(packet, to: node, boot: boot, at: endpoint))
+            case .greet(let endpoint): effects.append(.greet(endpoint))
+            case .changed(let member, let before): changed(member, from: before, at: now, into: &effects)
+            case .digest: break
+            case .conflict(let node, _): effects.append(.conflict(node))
+            case .malformed(let error, let node): effects.append(.malformed(error, from: node))
+            }
+        }
+        membershipEffects.removeAll(keepingCapacity: true)
+        for effect in replicationEffects { effects.append(.replication(effect)) }
+        replicationEffects.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func changed(
+        _ member: Member, from before: MemberState?, at now: MonotonicTime, into effects: inout [Effect]
+    ) {
+        guard member.id != membership.local.id else { return }
+        if member.state == .left {
+            effects.append(.disconnect(member.id))
+        } else if member.state.isLiving {
+            effects.append(.connect(member.id, at: member.bus))
+        }
+        replication.reachable(member.id, member.state.isLiving, at: now, into: &replicationEffects)
+        effects.append(.memberChanged(member, from: before))
+    }
+}

@@ -1,0 +1,200 @@
+import Model
+
+/// The lane to one peer, for as long as neither process changes: two streams of frames, each with go-back-N.
+///
+/// It outlives silence and SWIM's verdicts, and is made anew when the peer has another boot.
+struct Lane {
+    let peer: NodeID
+    let boot: Boot
+    var outbound = Outbound()
+    var inbound = Inbound()
+    /// What the peer said to hold, when it last did.
+    var known = VersionVector()
+    /// The peer's present epoch; nil until its first word.
+    var epoch: Epoch?
+    /// Whether the peer is believed to live.
+    var isReachable = true
+    var lastHeard: MonotonicTime
+    var lastCycle: MonotonicTime
+    var lastVectorSent: MonotonicTime?
+    var interest = PeerInterest()
+    /// How many subscribers the peer has, by topic.
+    var subscribers: [TopicName: UInt64] = [:]
+    /// Pulls of the peer that wait, the first being served.
+    var waitingPulls: [PullService] = []
+
+    /// What this node sends.
+    struct Outbound {
+        var nextSequence: UInt64 = 1
+        /// Sent and not yet received, oldest first.
+        var unreceived: [SentFrame] = []
+        var unreceivedBytes = 0
+        /// Received and not yet synced by the peer, with the own records they bring it up to.
+        var unsynced: [(sequence: UInt64, ownThrough: UInt64)] = []
+        var received: UInt64 = 0
+        var durable: UInt64 = 0
+        var credit: UInt64 = 64 * 1_024
+        var lastProgress: MonotonicTime = .zero
+        var lastSent: MonotonicTime = .zero
+        var owesAcknowledgement = false
+        /// Items of the stream that go before records: the start, pulls, and what answers the peer.
+        var control: [LaneItem] = []
+        /// Whether the peer is to be told what is synced here.
+        var owesVector = false
+        /// Whether the peer is to be told how many subscribers there are here.
+        var owesSubscribers = true
+        /// What the peer is to be told of this node's interest.
+        var owedInterest: OwedInterest? = .all
+        var source = PushSource.unstarted
+        /// The own positions that the peer has or was sent, indexed by slot.
+        var after = [UInt64](repeating: 0, count: Slot.count)
+        /// Items read from the log and not yet sent.
+        var prepared: [LaneItem] = []
+        var preparedFirst = 0
+        /// The local sequence up to which own records are sent once all of `prepared` is.
+        var preparedThrough: UInt64 = 0
+        /// The local sequence up to which own records were sent.
+        var ownThrough: UInt64 = 0
+        /// The local sequence up to which the peer has synced all own records.
+        var ownDurable: UInt64 = 0
+        var subscribersVersion: UInt64 = 0
+
+        /// Whether items wait for the window.
+        var hasControl: Bool { !control.isEmpty || owesVector || owesSubscribers || owedInterest != nil }
+    }
+
+    /// A change of interest that waits to be told.
+    enum OwedInterest: Equatable {
+        /// The whole set, in place of whatever the peer has.
+        case all
+        /// What came and went since a version that the peer was told.
+        case change(base: UInt64, added: Set<TopicFilter>, removed: Set<TopicFilter>)
+    }
+
+    /// What this node receives.
+    struct Inbound {
+        /// The last frame taken in.
+        var received: UInt64 = 0
+        /// The last frame whose records are all synced here.
+        var durable: UInt64 = 0
+        /// Frames that wait for the sync of a local sequence.
+        var unsynced: [(frame: UInt64, sequence: UInt64)] = []
+    }
+
+    /// A frame kept until it is received. The header is written anew each time that it is sent.
+    struct SentFrame {
+        let sequence: UInt64
+        let body: [UInt8]
+        let ownThrough: UInt64
+    }
+
+    /// Where the next own records come from.
+    enum PushSource: Equatable {
+        /// The peer has not yet said what it holds.
+        case unstarted
+        /// From memory, at this index since the start of the node.
+        case tail(index: Int)
+        /// From the log, from this local sequence on; `isReading` while an answer is awaited.
+        case log(from: UInt64, isReading: Bool)
+    }
+
+    /// A peer's pull being served.
+    struct PullService {
+        let origin: Origin
+        var after: [UInt64]
+        var next: UInt64 = 0
+        var isReading = false
+    }
+
+    /// What the peer's subscribers want of memory topics.
+    struct PeerInterest {
+        /// The version held; 0 after dropping.
+        var version: UInt64 = 0
+        var filters: Set<TopicFilter> = []
+        private var verdicts: [TopicName: Bool] = [:]
+        /// The version of this node's own interest that the peer forwards by.
+        var confirmed: UInt64 = 0
+        var lastFullSent: MonotonicTime?
+
+        /// The topics among some heads whose messages were not forwarded before; the others' are still on their way.
+        mutating func unwanted(_ heads: [MemoryHead]) -> [MemoryHead] { heads.filter { !wants($0.topic) } }
+
+        mutating func apply(base: UInt64, version: UInt64, added: [TopicFilter], removed: [TopicFilter]) {
+            guard base == 0 || base == self.version else { return }
+            if base == 0 { filters.removeAll() }
+            for filter in removed { filters.remove(filter) }
+            for filter in added { filters.insert(filter) }
+            self.version = version
+            verdicts.removeAll(keepingCapacity: true)
+        }
+
+        mutating func drop() {
+            version = 0
+            filters.removeAll()
+            verdicts.removeAll()
+        }
+
+        mutating func wants(_ topic: TopicName) -> Bool {
+            if let verdict = verdicts[topic] { return verdict }
+            let verdict = filters.contains { $0.matches(topic) }
+            if verdicts.count >= 65_536 { verdicts.removeAll(keepingCapacity: true) }
+            verdicts[topic] = verdict
+            return verdict
+        }
+    }
+
+    init(peer: NodeID, boot: Boot, at now: MonotonicTime) {
+        self.peer = peer
+        self.boot = boot
+        lastHeard = now
+        lastCycle = now
+        outbound.lastProgress = now
+        outbound.lastSent = now
+    }
+
+    /// How many bytes may be sent now.
+    func room(_ settings: ReplicationSettings) -> Int {
+        guard outbound.unsynced.count < settings.maximumUnsyncedFrames else { return 0 }
+        return min(settings.windowBytes, Int(clamping: outbound.credit)) - outbound.unreceivedBytes
+    }
+
+    /// Notes that interest changed since `base`, when the peer was told of all before.
+    mutating func oweInterest(base: UInt64, added: [TopicFilter], removed: [TopicFilter]) {
+        switch outbound.owedInterest {
+        case .all: break
+        case nil: outbound.owedInterest = .change(base: base, added: Set(added), removed: Set(removed))
+        case .change(let base, var more, var less):
+            for filter in removed where more.remove(filter) == nil { less.insert(filter) }
+            for filter in added where less.remove(filter) == nil { more.insert(filter) }
+            outbound.owedInterest = .change(base: base, added: more, removed: less)
+        }
+    }
+
+    /// Notes what the peer acknowledged. Says whether either mark moved.
+    mutating func acknowledged(received: UInt64, durable: UInt64, at now: MonotonicTime) {
+        let sent = outbound.nextSequence - 1
+        guard received <= sent, durable <= received else { return }
+        if received > outbound.received {
+            outbound.received = received
+            outbound.lastProgress = now
+            let done = outbound.unreceived.prefix { $0.sequence <= received }
+            outbound.unreceivedBytes -= done.reduce(0) { $0 + $1.body.count }
+            outbound.unreceived.removeFirst(done.count)
+        }
+        if durable > outbound.durable {
+            outbound.durable = durable
+            let done = outbound.unsynced.prefix { $0.sequence <= durable }
+            if let last = done.last { outbound.ownDurable = max(outbound.ownDurable, last.ownThrough) }
+            outbound.unsynced.removeFirst(done.count)
+        }
+    }
+
+    /// Notes that a local sequence is synced here.
+    mutating func synced(through sequence: UInt64) {
+        let done = inbound.unsynced.prefix { $0.sequence <= sequence }
+        guard let last = done.last else { return }
+        inbound.durable = last.frame
+        inbound.unsynced.removeFirst(done.count)
+        outbound.owesAcknowledgement = true
+    }
+}

@@ -1,0 +1,180 @@
+import Model
+
+extension Replication {
+    /// A frame came over the lane of a peer's process.
+    package mutating func receive(
+        _ bytes: [UInt8], from peer: NodeID, boot: Boot, at now: MonotonicTime, ledger: any ReplicaLedger,
+        into effects: inout [ReplicationEffect]
+    ) {
+        opened(peer, boot: boot, at: now, into: &effects)
+        guard let index = index(of: peer), lanes[index].boot == boot else { return }
+        let frame: LaneFrame
+        do {
+            frame = try LaneFrame.decode(bytes)
+        } catch {
+            counters.framesMalformed += 1
+            effects.append(.malformed(error, from: peer))
+            return
+        }
+        counters.framesReceived += 1
+        lanes[index].lastHeard = now
+        lanes[index].acknowledged(received: frame.received, durable: frame.durable, at: now)
+        lanes[index].outbound.credit = frame.credit
+        if frame.sequence == 0 {
+            take(frame.items, on: index, at: now, ledger: ledger)
+        } else if frame.sequence == lanes[index].inbound.received + 1 {
+            lanes[index].inbound.received = frame.sequence
+            lanes[index].outbound.owesAcknowledgement = true
+            let sequence = take(frame.items, on: index, at: now, ledger: ledger)
+            expectSync(of: sequence, before: frame.sequence, on: index)
+        } else {
+            counters.framesOutOfOrder += 1
+            lanes[index].outbound.owesAcknowledgement = true
+        }
+        confirmInterest(into: &effects)
+        flush(at: now, into: &effects)
+    }
+
+    /// Remembers which local sequence must be synced before a frame counts as durable.
+    private mutating func expectSync(of sequence: UInt64, before frame: UInt64, on index: Int) {
+        let sequence = max(sequence, lanes[index].inbound.unsynced.last?.sequence ?? 0)
+        if sequence <= durableThrough {
+            lanes[index].inbound.durable = frame
+        } else {
+            lanes[index].inbound.unsynced.append((frame, sequence))
+        }
+    }
+
+    /// Takes a frame's items in order; gives the last local sequence that its records got, 0 for none.
+    @discardableResult
+    private mutating func take(
+        _ items: [LaneItem], on index: Int, at now: MonotonicTime, ledger: any ReplicaLedger
+    ) -> UInt64 {
+        var records: [Record] = []
+        var sequence: UInt64 = 0
+        func admit(_ replication: inout Replication) {
+            guard !records.isEmpty else { return }
+            replication.counters.recordsReceived += UInt64(records.count)
+            let taken: [Bool]
+            (taken, sequence) = ledger.admit(records)
+            replication.note(records, taken, on: index, at: now, ledger: ledger)
+            records.removeAll()
+        }
+        for item in items {
+            if case .record(let record) = item {
+                records.append(record)
+                continue
+            }
+            admit(&self)
+            take(item, on: index, at: now, ledger: ledger)
+        }
+        admit(&self)
+        return sequence
+    }
+
+    /// Notes which pulls bring something, and begins a lane anew whose records cannot be taken in because some before them are
+    /// missing.
+    private mutating func note(
+        _ records: [Record], _ taken: [Bool], on index: Int, at now: MonotonicTime, ledger: any ReplicaLedger
+    ) {
+        var held: VersionVector?
+        for (record, isTaken) in zip(records, taken) {
+            if isTaken {
+                progressed(record.origin, at: now)
+                continue
+            }
+            guard record.position > 0, record.origin.node == lanes[index].peer else { continue }
+            if held == nil { held = ledger.vector }
+            guard record.position > held![record.origin, record.slot] else { continue }
+            counters.recordsEarly += 1
+            guard !lanes[index].outbound.control.contains(where: \.isStart) else { continue }
+            lanes[index].outbound.control.append(.start(durable, epoch: own.epoch))
+        }
+    }
+
+    private mutating func progressed(_ origin: Origin, at now: MonotonicTime) {
+        guard pulls[origin] != nil else { return }
+        pulls[origin]!.lastRecord = now
+        pulls[origin]!.hasGiven = true
+    }
+
+    private mutating func skip(_ run: AbsentRun, at now: MonotonicTime, ledger: any ReplicaLedger) {
+        let held = ledger.vector[run.origin, run.slot]
+        guard ledger.skip(run), run.to > held else { return }
+        progressed(run.origin, at: now)
+        let sequence = ledger.admit([]).sequence
+        if sequence <= durableThrough {
+            durable.advance(run.origin, run.slot, to: run.to)
+        } else {
+            skipped.append((sequence, run))
+        }
+    }
+
+    private mutating func take(_ item: LaneItem, on index: Int, at now: MonotonicTime, ledger: any ReplicaLedger) {
+        switch item {
+        case .record: preconditionFailure("records are admitted in batches")
+        case .start(let vector, let epoch):
+            lanes[index].epoch = epoch
+            lanes[index].known = vector
+            startPush(on: index, from: vector)
+            seekRecords(at: now, ledger: ledger)
+        case .absent(let run): skip(run, at: now, ledger: ledger)
+        case .vector(let vector):
+            lanes[index].known = vector
+            seekRecords(at: now, ledger: ledger)
+        case .pull(let origin, let after):
+            let isWaiting = lanes[index].waitingPulls.contains { $0.origin == origin }
+            guard !isWaiting, lanes[index].waitingPulls.count < settings.maximumWaitingPulls else { return }
+            lanes[index].waitingPulls.append(Lane.PullService(origin: origin, after: after))
+        case .pulled(let origin):
+            guard let pull = pulls[origin], pull.holder == lanes[index].peer else { return }
+            if pull.hasGiven {
+                pulls[origin] = nil
+                seekRecords(at: now, ledger: ledger)
+            } else {
+                // The holder had nothing after all: whoever is asked next is asked a little later.
+                pulls[origin]!.lastRecord = now + settings.vectorInterval + (.zero - settings.pullPatience)
+            }
+        case .pulse(let digest, let version):
+            if version == 0, lanes[index].interest.confirmed > 0 { retellInterest(on: index, at: now) }
+            if digest != self.digest(at: now) { sendVector(on: index, at: now) }
+        case .interest(let base, let version, let added, let removed):
+            take(base: base, version: version, added: added, removed: removed, on: index, ledger: ledger)
+        case .interestTaken(let version, let heads):
+            ledger.raise(heads)
+            lanes[index].interest.confirmed = max(lanes[index].interest.confirmed, version)
+        case .subscribers(let counts): lanes[index].subscribers = counts
+        }
+    }
+
+    /// Takes a peer's interest, and tells it where the topics that it now gets begin for it.
+    private mutating func take(
+        base: UInt64, version: UInt64, added: [TopicFilter], removed: [TopicFilter], on index: Int,
+        ledger: any ReplicaLedger
+    ) {
+        guard lanes[index].outbound.control.count < settings.maximumControlItems else {
+            return lanes[index].interest.drop()
+        }
+        let heads = lanes[index].interest.unwanted(ledger.memoryHeads(matching: added))
+        lanes[index].interest.apply(base: base, version: version, added: added, removed: removed)
+        guard lanes[index].interest.version == version else { return }
+        lanes[index].outbound.control.append(.interestTaken(version: version, heads: heads))
+    }
+
+    /// Begins to push own records, from memory if that holds all that the peer lacks, else from the log.
+    private mutating func startPush(on index: Int, from vector: VersionVector) {
+        let positions = vector.positions(of: own)
+        lanes[index].outbound.after = positions.isEmpty ? [UInt64](repeating: 0, count: Slot.count) : positions
+        let after = lanes[index].outbound.after
+        lanes[index].outbound.preparedThrough = 0
+        if zip(after, tail.positionsBefore).allSatisfy({ $0 >= $1 }) {
+            lanes[index].outbound.source = .tail(index: tail.base)
+            lanes[index].outbound.ownThrough = tail.coveredFrom - 1
+            lanes[index].outbound.ownDurable = tail.coveredFrom - 1
+        } else {
+            lanes[index].outbound.source = .log(from: 0, isReading: false)
+            lanes[index].outbound.ownThrough = 0
+            lanes[index].outbound.ownDurable = 0
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import Model
+
+/// What replication wants done, in this order.
+package enum ReplicationEffect: Sendable {
+    /// Put a frame on the lane to a peer; it may be lost, and then it is sent again.
+    case send(NodeID, [UInt8])
+    /// Read the log, and answer with ``Replication/chunk(_:for:at:ledger:into:)``.
+    case read(ReadPurpose, JournalRead)
+    /// Every own record up to this local sequence is synced on as many nodes as `replicated` means.
+    case replicated(through: UInt64)
+    /// Every reachable member forwards by this interest.
+    case interestConfirmed(loop: Int, id: UInt64)
+    /// The lane has been silent for long: make a new connection.
+    case cycle(NodeID)
+    /// A peer's frame could not be read and changed nothing.
+    case malformed(FormatError, from: NodeID)
+}
+
+/// What a stretch of the log is read for.
+package enum ReadPurpose: Hashable, Sendable {
+    /// This node's own records, for a peer that is behind.
+    case push(NodeID, boot: Boot)
+    /// Another origin's records, which a peer asked for.
+    case pull(NodeID, boot: Boot, Origin)
+}
+
+/// What replication has counted since the node started.
+package struct ReplicationCounters: Equatable, Sendable {
+    package internal(set) var framesSent: UInt64 = 0
+    package internal(set) var framesResent: UInt64 = 0
+    package internal(set) var framesReceived: UInt64 = 0
+    /// Frames that came twice or too early.
+    package internal(set) var framesOutOfOrder: UInt64 = 0
+    package internal(set) var framesMalformed: UInt64 = 0
+    package internal(set) var recordsReceived: UInt64 = 0
+    /// Records of a peer's own journals whose predecessors were missing, so that its lane began anew; none is to be expected.
+    package internal(set) var recordsEarly: UInt64 = 0
+    package internal(set) var pulls: UInt64 = 0
+    package internal(set) var snapshotsSent: UInt64 = 0
+}

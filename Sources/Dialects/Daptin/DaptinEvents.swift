@@ -1,0 +1,80 @@
+import JSON
+import Model
+
+/// Writes messages as events.
+enum DaptinEvents {
+    static func text(_ item: Sequenced, _ variant: DaptinConversation.Variant) -> [UInt8] {
+        guard let message = item.record.message else { preconditionFailure("only messages are delivered") }
+        var writer = JSONWriter(reservingCapacity: message.payload.count + 320)
+        write(message, of: item.record, variant, to: &writer)
+        return writer.bytes
+    }
+
+    static func write(
+        _ message: Message, of record: Record, _ variant: DaptinConversation.Variant, to writer: inout JSONWriter
+    ) {
+        writer.beginObject()
+        writer.key("type")
+        writer.string("event")
+        writer.key("topic")
+        writer.string(message.topic.text)
+        writer.key("event")
+        writer.string(message.event)
+        writer.key("source")
+        writer.string(message.source)
+        writer.key("data")
+        switch variant {
+        case .plain: writer.raw(message.payload)
+        case .base64: writer.string(base64(message.payload))
+        }
+        place(record.partition(of: message), message.offset, record.time, to: &writer)
+        if let key = message.key {
+            writer.key("key")
+            writer.string(key)
+        }
+        if !message.publisher.isEmpty {
+            writer.key("user")
+            writer.string(message.publisher)
+        }
+        writer.endObject()
+    }
+
+    /// Writes `id`, `partition`, `offset` and `timestamp`, as events and answers to publishes have them.
+    static func place(
+        _ partition: Partition, _ offset: UInt64, _ time: HybridTime, to writer: inout JSONWriter
+    ) {
+        writer.key("id")
+        writer.string(id(partition.origin, time))
+        writer.key("partition")
+        writer.string(partition.description)
+        writer.key("offset")
+        writer.unsigned(offset)
+        writer.key("timestamp")
+        writer.string(Timestamp.text(time.wall))
+    }
+
+    /// A message's id: base64url of its origin and its time, which no two messages share; 32 characters.
+    private static func id(_ origin: Origin, _ time: HybridTime) -> String {
+        var bytes = ByteWriter(reservingCapacity: 24)
+        bytes.u64(origin.node.rawValue)
+        bytes.u64(origin.epoch.rawValue)
+        bytes.u64(time.rawValue)
+        return base64URLEncode(bytes.bytes)
+    }
+
+    /// RFC 4648 §4, with padding.
+    private static func base64(_ bytes: [UInt8]) -> String {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity((bytes.count + 2) / 3 * 4)
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let count = min(3, bytes.count - start)
+            var bits: UInt32 = 0
+            for index in 0..<3 { bits = bits << 8 | (index < count ? UInt32(bytes[start + index]) : 0) }
+            for index in 0..<4 {
+                text.append(index <= count ? alphabet[Int(bits >> UInt32(18 - 6 * index) & 63)] : UInt8(ascii: "="))
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

@@ -1,0 +1,41 @@
+import Broker
+
+/// What a conversation is told of where it takes place.
+package struct ConversationContext: Sendable {
+    /// The node's name, as its operator gave it.
+    package let node: String
+    /// The cluster's name.
+    package let cluster: String
+
+    package init(node: String, cluster: String) {
+        self.node = node
+        self.cluster = cluster
+    }
+}
+
+/// Every door for WebSockets and the dialect that is spoken behind it, one line each.
+package enum DialectTable {
+    /// Begins a conversation.
+    package typealias Opening = @Sendable (ConversationContext) -> any Dialect
+
+    /// How to begin a conversation at a path; nil where there is no door.
+    ///
+    /// - Parameters:
+    ///   - path: the path of the request's target, `/live`.
+    ///   - query: what follows its `?`, as it was sent; empty for none.
+    package static func dialect(forPath path: String, query: String) -> Opening? {
+        switch path {
+        case "/live": { DaptinConversation($0, query: query) }
+        default: nil
+        }
+    }
+
+    /// The value of a query's parameter as it was sent, without percent-decoding; nil where it is missing.
+    static func parameter(_ name: String, of query: String) -> Substring? {
+        for pair in query.split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts[0] == name { return parts.count == 2 ? parts[1] : "" }
+        }
+        return nil
+    }
+}

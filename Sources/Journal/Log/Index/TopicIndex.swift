@@ -1,0 +1,175 @@
+import Model
+
+/// The retained messages of one generation of a topic, by partition.
+struct TopicIndex: Sendable {
+    private(set) var partitions: [PartitionIndex] = []
+    private var numbers: [Partition: Int] = [:]
+    private(set) var folds = FoldIndex()
+    /// How many entries are retained.
+    private(set) var count = 0
+    /// Their payloads' bytes.
+    private(set) var bytes: UInt64 = 0
+    /// How many of them have a time to live that no pass has found over.
+    private(set) var expiring = 0
+    /// The messages themselves, for a topic in memory.
+    var ring: RecordRun?
+
+    /// Adds a message that has been appended; false where it is there already.
+    mutating func append(
+        _ message: Message, of record: Record, sequence: UInt64, segment: UInt32, position: Int, size: Int,
+        window: Duration, holeAfter: UInt64?
+    ) -> Bool {
+        let number = number(of: record.partition(of: message))
+        let entry = Entry(
+            sequence: sequence, time: record.time, offset: message.offset, expiry: message.expiry?.milliseconds ?? .max,
+            segment: segment, position: UInt32(position), size: UInt32(size),
+            payloadSize: UInt32(message.payload.count),
+            flags: [])
+        guard partitions[number].append(entry, holeAfter: holeAfter) else { return false }
+        count += 1
+        bytes += UInt64(entry.payloadSize)
+        if message.expiry != nil { expiring += 1 }
+        if let messageID = message.messageID {
+            let copy = FoldIndex.Copy(
+                partition: number, sequence: sequence, offset: message.offset, time: record.time, origin: record.origin)
+            apply(folds.add(publisher: message.publisher, messageID: messageID, copy, window: window), to: copy)
+        }
+        return true
+    }
+
+    mutating func restore(_ partition: PartitionIndex) {
+        numbers[partition.partition] = partitions.count
+        partitions.append(partition)
+    }
+
+    mutating func learn(head: UInt64, of partition: Partition, time: HybridTime) {
+        partitions[number(of: partition)].learn(head: head, time: time)
+    }
+
+    mutating func loseTails() {
+        for number in partitions.indices { partitions[number].loseTail() }
+    }
+
+    func number(known partition: Partition) -> Int? { numbers[partition] }
+
+    private mutating func number(of partition: Partition) -> Int {
+        if let number = numbers[partition] { return number }
+        numbers[partition] = partitions.count
+        partitions.append(PartitionIndex(partition: partition))
+        return partitions.count - 1
+    }
+
+    private mutating func apply(_ outcome: FoldIndex.Outcome, to copy: FoldIndex.Copy) {
+        for folded in outcome.folded { mark(folded, .folded) }
+        for shadowed in outcome.shadowed { mark(shadowed, .shadowed) }
+        if outcome.isRepeat { mark(copy, .isRepeat) }
+    }
+
+    private mutating func mark(_ copy: FoldIndex.Copy, _ flag: Entry.Flags) {
+        guard let index = partitions[copy.partition].index(of: copy.sequence) else { return }
+        partitions[copy.partition][index].flags.insert(flag)
+    }
+
+    /// Takes note that a message's bytes were found damaged.
+    mutating func markDamaged(partition: Int, sequence: UInt64) {
+        guard let index = partitions[partition].index(of: sequence) else { return }
+        partitions[partition][index].flags.insert(.damaged)
+    }
+
+    /// Moves an entry to where a rewritten segment has it.
+    mutating func move(_ partition: Partition, sequence: UInt64, to position: Int) {
+        guard let number = numbers[partition], let index = partitions[number].index(of: sequence) else { return }
+        partitions[number][index].position = UInt32(position)
+    }
+
+    /// The entry of a record, where it is retained.
+    func entry(of partition: Partition, sequence: UInt64) -> Entry? {
+        guard let number = numbers[partition], let index = partitions[number].index(of: sequence) else { return nil }
+        return partitions[number][index]
+    }
+
+    /// Drops the oldest of all in the order of (time, origin), while `isExcessive` says so.
+    mutating func dropOldest(into dropped: inout [Entry], while isExcessive: (TopicIndex, Entry) -> Bool) {
+        while let number = oldestPartition(), isExcessive(self, partitions[number][0]) {
+            dropFirst(of: number, into: &dropped)
+        }
+    }
+
+    /// Drops the message of the least local sequence.
+    mutating func dropFirstArrived(into dropped: inout [Entry]) {
+        let number = partitions.indices.filter { !partitions[$0].isEmpty }
+            .min { partitions[$0][0].sequence < partitions[$1][0].sequence }
+        if let number { dropFirst(of: number, into: &dropped) }
+    }
+
+    private mutating func dropFirst(of number: Int, into dropped: inout [Entry]) {
+        let entry = partitions[number].removeFirst()
+        forget(entry)
+        dropped.append(entry)
+    }
+
+    private mutating func forget(_ entry: Entry) {
+        count -= 1
+        bytes -= UInt64(entry.payloadSize)
+        if entry.expiry != .max, !entry.flags.contains(.outlived) { expiring -= 1 }
+    }
+
+    private func oldestPartition() -> Int? {
+        var oldest: Int?
+        for (number, partition) in partitions.enumerated() where !partition.isEmpty {
+            guard let current = oldest else {
+                oldest = number
+                continue
+            }
+            let (left, right) = (partition[0].time, partitions[current][0].time)
+            if left < right || (left == right && partition.partition.origin < partitions[current].partition.origin) {
+                oldest = number
+            }
+        }
+        return oldest
+    }
+
+    /// Marks the entries whose time to live is over and gives them, once each.
+    mutating func outlive(at now: WallTime) -> [Entry] {
+        guard expiring > 0 else { return [] }
+        var outlived: [Entry] = []
+        for number in partitions.indices {
+            for index in 0..<partitions[number].count {
+                let entry = partitions[number][index]
+                guard entry.isExpired(at: now), !entry.flags.contains(.outlived) else { continue }
+                partitions[number][index].flags.insert(.outlived)
+                outlived.append(entry)
+            }
+        }
+        expiring -= outlived.count
+        return outlived
+    }
+
+    /// Removes the entries of a segment that `isDead` accepts.
+    mutating func remove(inSegment segment: UInt32, where isDead: (Entry) -> Bool) {
+        for number in partitions.indices {
+            var removed: [Entry] = []
+            partitions[number].removeAll { entry in
+                guard entry.segment == segment, isDead(entry) else { return false }
+                removed.append(entry)
+                return true
+            }
+            for entry in removed { forget(entry) }
+        }
+    }
+
+    mutating func pruneFolds(before time: HybridTime) {
+        if folds.count > 2 * count + 1_024 { folds.prune(before: time) }
+    }
+
+    /// Forgets partitions of which nothing is retained and that `isForgotten` accepts.
+    mutating func forgetPartitions(where isForgotten: (PartitionIndex) -> Bool) {
+        let kept = partitions.filter { !($0.isEmpty && isForgotten($0)) }
+        guard kept.count < partitions.count else { return }
+        // The copies in the fold index name partitions by number: it starts anew.
+        folds = FoldIndex()
+        partitions = []
+        numbers = [:]
+        for partition in kept { restore(partition) }
+    }
+}

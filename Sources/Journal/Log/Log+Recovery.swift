@@ -1,0 +1,297 @@
+import Model
+
+extension Log {
+    /// Opens a log, or begins one in an empty directory.
+    ///
+    /// It reads every segment, cuts off what was being written when the power went, keeps out what is damaged, and
+    /// builds the indexes.
+    package static func open(
+        _ storage: any Storage, settings: LogSettings = LogSettings()
+    ) throws(LogError) -> (log: Log, recovered: Recovered) {
+        var recovery = Recovery(log: Log(storage: storage, settings: settings))
+        try recovery.run()
+        return (recovery.log, recovery.recovered)
+    }
+}
+
+/// The opening of one log.
+private struct Recovery {
+    var log: Log
+    var recovered = Recovered()
+    /// The checkpoint's and every valid batch's word of what was durable.
+    private var durable = LogPlace.start
+    /// The last local sequence before the last damage; nil where there is none.
+    private var holeAfter: UInt64?
+    /// Why a record was not read though its checksum was right.
+    private var refusal: FormatError?
+
+    init(log: Log) {
+        self.log = log
+    }
+
+    private func storage<Value>(_ body: (any Storage) throws(StorageError) -> Value) throws(LogError) -> Value {
+        do { return try body(log.storage) } catch { throw .storage(error) }
+    }
+
+    mutating func run() throws(LogError) {
+        let names = try storage { storage throws(StorageError) in try storage.list() }
+        for name in names where name.hasSuffix(".part") {
+            try storage { storage throws(StorageError) in try storage.remove(name) }
+        }
+        try restoreCheckpoint(names)
+        let segments = names.compactMap { name in SegmentFormat.firstSequence(in: name) }.sorted()
+        try findDurable(segments)
+        for (index, firstSequence) in segments.enumerated() {
+            guard try !read(firstSequence) else { continue }
+            // Later segments go first, so that another crash leaves a shorter log and not one with a part missing.
+            for later in segments[(index + 1)...].reversed() {
+                try storage { storage throws(StorageError) in try storage.remove(SegmentFormat.name(of: later)) }
+            }
+            try cut()
+            break
+        }
+        try settle()
+    }
+
+    /// Merges the newest checkpoint that is whole.
+    private mutating func restoreCheckpoint(_ names: [String]) throws(LogError) {
+        for name in names.filter(Checkpoint.isName).sorted().reversed() {
+            let bytes = try storage { storage throws(StorageError) in
+                try storage.read(name, at: 0, count: try storage.size(of: name))
+            }
+            let checkpoint: Checkpoint
+            do { checkpoint = try Checkpoint.decode(bytes) } catch {
+                if case .unknownVersion = error { throw .format(file: name, error) }
+                recovered.damagedFiles.append(name)
+                continue
+            }
+            log.registry = checkpoint.registry
+            log.vector = checkpoint.vector
+            log.forgotten = checkpoint.forgotten
+            log.appendedThrough = checkpoint.lastSequence
+            log.checkpointed = checkpoint.lastSequence
+            log.lastCheckpoint = name
+            durable = checkpoint.durable
+            for (origin, time) in checkpoint.lastTimes { log.observe(origin, at: time) }
+            for head in checkpoint.heads {
+                log.topics[
+                    TopicGeneration(name: head.topic, generation: head.partition.generation), default: TopicIndex()
+                ].restore(
+                    PartitionIndex(
+                        partition: head.partition, head: head.offset, droppedThrough: head.droppedThrough,
+                        lastTime: head.time))
+            }
+            return
+        }
+    }
+
+    /// Learns the highest place known durable. It never falls from batch to batch, so the last segment with one tells.
+    private mutating func findDurable(_ segments: [UInt64]) throws(LogError) {
+        for firstSequence in segments.reversed() {
+            let bytes = try contents(of: firstSequence)
+            var found = false
+            bytes.withUnsafeBytes { bytes in
+                var position = SegmentFormat.headerSize
+                while position + SegmentFormat.batchHeaderSize <= bytes.count {
+                    guard let header = SegmentFormat.batchHeader(in: bytes, at: position) else {
+                        position += 1
+                        continue
+                    }
+                    durable = max(durable, header.durable)
+                    found = true
+                    position += header.totalLength
+                }
+            }
+            if found { return }
+        }
+    }
+
+    private func contents(of firstSequence: UInt64) throws(LogError) -> [UInt8] {
+        try storage { storage throws(StorageError) in
+            let name = SegmentFormat.name(of: firstSequence)
+            return try storage.read(name, at: 0, count: try storage.size(of: name))
+        }
+    }
+
+    /// Indexes a segment; false where the log ends in it.
+    private mutating func read(_ firstSequence: UInt64) throws(LogError) -> Bool {
+        let bytes = try contents(of: firstSequence)
+        let name = SegmentFormat.name(of: firstSequence)
+        switch SegmentFormat.verdict(onHeader: bytes) {
+        case .valid(let previous):
+            // The power may have gone when this file was written and the end of the one before was not.
+            guard isDurable(firstSequence, SegmentFormat.headerSize - 1) || previous == .start || previous == log.end
+            else {
+                recovered.cut = LogHole(file: name, from: 0, to: bytes.count)
+                log.addSegment(firstSequence: firstSequence, size: 0)
+                return false
+            }
+        case .unknownVersion(let found):
+            throw .format(file: name, .unknownVersion(found: found, known: SegmentFormat.version))
+        case .damaged:
+            // A segment begun just before the power went has no header yet; of an older one the rest is still read.
+            guard isDurable(firstSequence, SegmentFormat.headerSize - 1), bytes.count > SegmentFormat.headerSize else {
+                recovered.cut = LogHole(file: name, from: 0, to: bytes.count)
+                log.addSegment(firstSequence: firstSequence, size: 0)
+                return false
+            }
+            recovered.holes.append(LogHole(file: name, from: 0, to: SegmentFormat.headerSize))
+        }
+        log.addSegment(firstSequence: firstSequence, size: bytes.count)
+        let isWhole = index(bytes)
+        if let refusal { throw .format(file: name, refusal) }
+        return isWhole
+    }
+
+    private func isDurable(_ firstSequence: UInt64, _ position: Int) -> Bool {
+        LogPlace(segment: firstSequence, length: position) < durable
+    }
+
+    private mutating func index(_ bytes: [UInt8]) -> Bool {
+        let number = log.order[log.order.count - 1]
+        let firstSequence = log.segments[number]!.firstSequence
+        var walk = SegmentWalk(base: 0, start: SegmentFormat.headerSize)
+        // A batch behind the durable place counts only as a whole.
+        var batch: (header: SegmentFormat.BatchHeader, position: Int)?
+        var pending: [(record: Record, sequence: UInt64, position: Int, size: Int)] = []
+        let end = bytes.count
+        while let found = bytes.withUnsafeBytes({ walk.next(in: $0) }) {
+            switch found {
+            case .batch(let header, let position):
+                take(&pending, in: number)
+                batch = (header, position)
+                log.segments[number]!.mark(sequence: header.firstSequence, position: position)
+            case .frame(let sequence, let position, let size, let range):
+                guard let record = decode(bytes, range), sequence > log.lastRead(pending.last?.sequence) else {
+                    noteHole(position..<position + size, in: number)
+                    continue
+                }
+                pending.append((record, sequence, position, size))
+            case .damage(let range):
+                let start =
+                    batch.map {
+                        range.lowerBound < $0.position + $0.header.totalLength ? $0.position : range.lowerBound
+                    }
+                    ?? range.lowerBound
+                guard isDurable(firstSequence, start) else {
+                    return endLog(at: start, of: end, pending: &pending, in: number)
+                }
+                take(&pending, in: number)
+                noteHole(range, in: number)
+                // Damage that reaches behind the durable place ends the log there.
+                if range.upperBound == end, !isDurable(firstSequence, end - 1) {
+                    return endLog(at: max(durable.length, start), of: end, pending: &pending, in: number)
+                }
+            }
+        }
+        guard let unfinished = walk.unfinished else {
+            take(&pending, in: number)
+            return true
+        }
+        take(&pending, in: number)
+        guard isDurable(firstSequence, unfinished.position) else {
+            return endLog(at: unfinished.position, of: end, pending: &pending, in: number)
+        }
+        noteHole(unfinished.position..<end, in: number)
+        return true
+    }
+
+    private mutating func decode(_ bytes: [UInt8], _ range: Range<Int>) -> Record? {
+        var reader = ByteReader(bytes[range])
+        do { return try Record.decode(from: &reader) } catch {
+            if case .unknownVersion = error { refusal = error }
+            return nil
+        }
+    }
+
+    private mutating func noteHole(_ range: Range<Int>, in number: UInt32) {
+        log.segments[number]!.holes.append(range)
+        recovered.holes.append(LogHole(file: log.segments[number]!.name, from: range.lowerBound, to: range.upperBound))
+        holeAfter = log.readThrough
+    }
+
+    private mutating func endLog(
+        at position: Int, of end: Int,
+        pending: inout [(record: Record, sequence: UInt64, position: Int, size: Int)], in number: UInt32
+    ) -> Bool {
+        pending.removeAll { $0.position >= position }
+        take(&pending, in: number)
+        recovered.cut = LogHole(file: log.segments[number]!.name, from: position, to: end)
+        log.segments[number]!.size = position
+        return false
+    }
+
+    private mutating func take(
+        _ pending: inout [(record: Record, sequence: UInt64, position: Int, size: Int)], in number: UInt32
+    ) {
+        for (record, sequence, position, size) in pending {
+            log.take(record, sequence: sequence, in: number, position: position, size: size, holeAfter: holeAfter)
+            log.readThrough = sequence
+            recovered.records += 1
+            if let message = record.message, let messageID = message.messageID {
+                recovered.recent.append(
+                    RecentMessage(
+                        topic: message.topic, publisher: message.publisher, messageID: messageID,
+                        partition: record.partition(of: message), offset: message.offset, time: record.time))
+                if recovered.recent.count > 2 * log.settings.recentLimit { trimRecent() }
+            }
+        }
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func trimRecent() {
+        let newest = log.lastTimes.values.max()?.wall.milliseconds ?? 0
+        let oldest = newest - log.settings.foldWindow.milliseconds
+        recovered.recent.removeAll { $0.time.wall.milliseconds < oldest }
+        if recovered.recent.count > log.settings.recentLimit {
+            recovered.recent.removeFirst(recovered.recent.count - log.settings.recentLimit)
+        }
+    }
+
+    /// Cuts the last segment's file to what was read of it.
+    private mutating func cut() throws(LogError) {
+        let segment = log.segments[log.order[log.order.count - 1]]!
+        guard segment.size > 0 else {
+            try storage { storage throws(StorageError) in try storage.remove(segment.name) }
+            log.segments[segment.number] = nil
+            log.order.removeLast()
+            return
+        }
+        try storage { storage throws(StorageError) in try storage.truncate(segment.name, to: segment.size) }
+    }
+
+    /// Makes everything that was kept durable, and tells what it comes to.
+    private mutating func settle() throws(LogError) {
+        try storage { storage throws(StorageError) in
+            for number in log.order {
+                let segment = log.segments[number]!
+                guard LogPlace(segment: segment.firstSequence, length: segment.size) >= durable else { continue }
+                try storage.sync(segment.name)
+            }
+            try storage.syncDirectory()
+        }
+        if holeAfter != nil { for key in log.topics.keys { log.topics[key]!.loseTails() } }
+        for key in Array(log.topics.keys) where log.registry.entries[key.name]?.ended ?? 0 >= key.generation {
+            log.dropEnded(key.name)
+        }
+        log.appendedThrough = max(log.appendedThrough, log.readThrough)
+        log.durableThrough = log.appendedThrough
+        log.durable = log.end
+        log.cacheFloor = log.appendedThrough
+        trimRecent()
+        recovered.lastSequence = log.appendedThrough
+        recovered.vector = log.vector
+        recovered.registry = log.registry
+        recovered.forgotten = log.forgotten
+        recovered.lastTime = log.lastTimes.values.max() ?? .zero
+        for (key, topic) in log.topics {
+            for partition in topic.partitions where partition.head > 0 {
+                recovered.heads[key.name, default: Cursor()].advance(partition.partition, to: partition.head)
+            }
+        }
+    }
+}
+
+extension Log {
+    fileprivate func lastRead(_ pending: UInt64?) -> UInt64 { pending ?? readThrough }
+}

@@ -1,0 +1,169 @@
+import Model
+
+/// What keeping house came to.
+package struct Housekeeping: Sendable, Equatable {
+    /// How many segments were dropped and rewritten.
+    package var dropped = 0
+    package var rewritten = 0
+    /// Ended epochs of which nothing is remembered any more.
+    package var forgotten: [Origin] = []
+
+    package init() {}
+}
+
+extension Log {
+    /// Drops what exceeds a topic's retention, oldest by (time, origin) first.
+    mutating func enforceRetention(on key: TopicGeneration, at now: WallTime) {
+        guard let definition = registry.topic(key.name), definition.generation == key.generation,
+            topics[key] != nil, topics[key]?.ring == nil
+        else { return }
+        let retention = definition.settings.retention
+        guard retention != .unlimited else { return }
+        var dropped: [Entry] = []
+        let seconds = Int64(clamping: retention.seconds ?? 0).multipliedReportingOverflow(by: 1_000)
+        let oldest = seconds.overflow || retention.seconds == nil ? Int64.min : now.milliseconds - seconds.partialValue
+        topics[key]!.dropOldest(into: &dropped) { topic, entry in
+            UInt64(topic.count) > retention.messages ?? .max || topic.bytes > retention.bytes ?? .max
+                || entry.time.wall.milliseconds < oldest
+        }
+        for entry in dropped { bury(entry) }
+    }
+
+    /// Applies every limit, drops segments of which nothing is retained and rewrites those that are mostly dead.
+    ///
+    /// To be called every few seconds. At most one segment is rewritten a call.
+    package mutating func keepHouse(at now: WallTime) throws(StorageError) -> Housekeeping {
+        if let failure { throw failure }
+        var done = Housekeeping()
+        for key in Array(topics.keys) {
+            enforceRetention(on: key, at: now)
+            let outlived = topics[key]!.outlive(at: now)
+            for entry in outlived where entry.segment > 0 { segments[entry.segment]?.liveBytes -= Int(entry.size) }
+            if let oldest = oldestTime(at: now) { topics[key]!.pruneFolds(before: oldest) }
+        }
+        done.forgotten = forgetEpochs(at: now)
+        let closed = order.dropLast().filter {
+            LogPlace(segment: segments[$0]!.firstSequence, length: segments[$0]!.size) <= durable
+        }
+        let dead = closed.filter { segments[$0]!.liveBytes <= 0 }
+        let sparse = closed.first { number in
+            let segment = segments[number]!
+            let kept = Double(segment.liveBytes + segment.systemBytes + SegmentFormat.headerSize)
+            return segment.liveBytes > 0 && kept <= Double(segment.size) * (1 - settings.rewriteShare)
+        }
+        guard !dead.isEmpty || sparse != nil else { return done }
+        try writeCheckpoint()
+        for number in dead {
+            try drop(number)
+            done.dropped += 1
+        }
+        if let sparse {
+            try rewrite(sparse)
+            done.rewritten = 1
+        }
+        return done
+    }
+
+    private func oldestTime(at now: WallTime) -> HybridTime? {
+        let milliseconds = now.milliseconds - 2 * settings.foldWindow.milliseconds
+        return milliseconds > 0 ? HybridTime(milliseconds: UInt64(milliseconds)) : nil
+    }
+
+    private mutating func drop(_ number: UInt32) throws(StorageError) {
+        forgetEntries(of: number) { _ in true }
+        try storage.remove(segments[number]!.name)
+        segments[number] = nil
+        order.removeAll { $0 == number }
+    }
+
+    private mutating func forgetEntries(of number: UInt32, where isDead: (Entry) -> Bool) {
+        for key in Array(topics.keys) { topics[key]!.remove(inSegment: number, where: isDead) }
+    }
+
+    /// Forgets ended epochs of which nothing was retained for so long, and no topic holds a message.
+    private mutating func forgetEpochs(at now: WallTime) -> [Origin] {
+        let oldest = now.milliseconds - settings.epochMemory.milliseconds
+        let candidates = lastTimes.filter { origin, time in
+            time.wall.milliseconds < oldest && newest[origin.node].map { origin.epoch < $0 } ?? false
+        }
+        guard !candidates.isEmpty else { return [] }
+        var held: Set<Origin> = []
+        for topic in topics.values {
+            for partition in topic.partitions where !partition.isEmpty { held.insert(partition.partition.origin) }
+        }
+        let ended = candidates.keys.filter { !held.contains($0) }.sorted()
+        guard !ended.isEmpty else { return [] }
+        let gone = Set(ended)
+        for key in Array(topics.keys) { topics[key]!.forgetPartitions { gone.contains($0.partition.origin) } }
+        for origin in ended {
+            vector.remove(origin)
+            lastTimes[origin] = nil
+            forgotten[origin.node] = max(forgotten[origin.node] ?? origin.epoch, origin.epoch)
+        }
+        return ended
+    }
+
+    /// Writes a segment anew with what is alive in it, and puts the file in the place of the old one.
+    private mutating func rewrite(_ number: UInt32) throws(StorageError) {
+        let segment = segments[number]!
+        let bytes = try storage.read(segment.name, at: SegmentFormat.headerSize, count: segment.size)
+        // It was durable as a whole, so what stood before it is not asked for again.
+        var file = SegmentFormat.header(after: .start)
+        var rewritten = Segment(number: number, firstSequence: segment.firstSequence, size: 0)
+        var moved: [(key: TopicGeneration, partition: Partition, sequence: UInt64, position: Int)] = []
+        var writer = BatchWriter()
+        var kept: [Record] = []
+        func flush() {
+            guard !writer.isEmpty else { return }
+            let base = file.count
+            rewritten.mark(sequence: writer.frames[0].sequence, position: base)
+            for (record, frame) in zip(kept, writer.frames) {
+                rewritten.note(record, sequence: frame.sequence)
+                guard let message = record.message else {
+                    rewritten.systemBytes += frame.size
+                    continue
+                }
+                rewritten.liveBytes += frame.size
+                moved.append(
+                    (
+                        TopicGeneration(name: message.topic, generation: message.generation),
+                        record.partition(of: message),
+                        frame.sequence, base + frame.position
+                    ))
+            }
+            file += writer.finish(durable: durable)
+            writer = BatchWriter()
+            kept = []
+        }
+        var walk = SegmentWalk(base: SegmentFormat.headerSize)
+        while let found = bytes.withUnsafeBytes({ walk.next(in: $0) }) {
+            guard case .frame(let sequence, _, _, let range) = found else { continue }
+            var reader = ByteReader(bytes[range])
+            guard let record = decode(&reader), isAlive(record, sequence: sequence) else { continue }
+            writer.append(encoded: bytes[range], sequence: sequence)
+            kept.append(record)
+            if writer.length >= Segment.markInterval { flush() }
+        }
+        flush()
+        try SealedFile.replace(segment.name, with: file, in: storage)
+        rewritten.size = file.count
+        segments[number] = rewritten
+        forgetEntries(of: number) { $0.flags.contains(.outlived) || $0.flags.contains(.damaged) }
+        for place in moved { topics[place.key]?.move(place.partition, sequence: place.sequence, to: place.position) }
+    }
+
+    private func decode(_ reader: inout ByteReader) -> Record? {
+        // What recovery or a read would not take is not carried over.
+        do { return try Record.decode(from: &reader) } catch { return nil }
+    }
+
+    /// Whether a record in a segment is still retained.
+    func isAlive(_ record: Record, sequence: UInt64) -> Bool {
+        guard let message = record.message else { return true }
+        let key = TopicGeneration(name: message.topic, generation: message.generation)
+        guard let entry = topics[key]?.entry(of: record.partition(of: message), sequence: sequence) else {
+            return false
+        }
+        return entry.flags.isDisjoint(with: [.outlived, .damaged])
+    }
+}

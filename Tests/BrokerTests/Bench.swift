@@ -1,0 +1,231 @@
+import Broker
+import Model
+
+/// One shard with a ledger, and clients whose every line is kept: what a loop's driver does, on demand.
+final class Bench {
+    var shard: Shard
+    let ledger: TestLedger
+    var now = Now(monotonic: .zero, wall: WallTime(milliseconds: 1_700_000_000_000))
+    /// What each client was told, as text.
+    private(set) var heard: [ConnectionID: [String]] = [:]
+    /// Sees what clients are told as it comes; shared messages once for each receiver.
+    var onNotice: (ConnectionID, Notice) -> Void = { _, _ in }
+    var onReply: (ConnectionID, RequestReference, Reply) -> Void = { _, _, _ in }
+    private(set) var lists: [ListID: [ConnectionID]] = [:]
+    var reads: [(id: ReadID, read: TopicRead)] = []
+    var describes: [(id: ReadID, definition: TopicDefinition)] = []
+    var verifications: [(connection: ConnectionID, reference: RequestReference, token: String)] = []
+    var interests: [(id: InterestID, added: [TopicFilter], removed: [TopicFilter])] = []
+    private(set) var closes: [String] = []
+    private var generations: [UInt32: UInt32] = [:]
+
+    init(
+        settings: ShardSettings = ShardSettings(), access: AccessPolicy = .standard, ledger: TestLedger = TestLedger()
+    ) {
+        self.ledger = ledger
+        var heads: [TopicName: Cursor] = [:]
+        let topics = ledger.registry.sortedEntries.compactMap(\.live)
+        for topic in topics { heads[topic.name] = ledger.head(topic.name) }
+        _ = ledger.take()
+        shard = Shard(
+            settings: settings, access: access, topics: topics, heads: heads, deliveredThrough: ledger.sequence)
+    }
+
+    /// Calls the shard and carries out what it wants.
+    func run(_ body: (inout Shard, inout [ShardEffect]) -> Void) {
+        var effects: [ShardEffect] = []
+        body(&shard, &effects)
+        for effect in effects { perform(effect) }
+    }
+
+    /// Opens a connection for a user with the role `user`.
+    func open(_ index: UInt32, _ principal: Principal = Principal(user: "alice", roles: ["user"])) -> ConnectionID {
+        let generation = generations[index, default: 0] + 1
+        generations[index] = generation
+        let connection = ConnectionID(index: index, generation: generation)
+        run { $0.open(connection, session: "s\(index)", principal: principal, at: now, into: &$1) }
+        return connection
+    }
+
+    func send(_ command: Command, from connection: ConnectionID, wantsReply: Bool = true) {
+        let reference = RequestReference(id: nil, method: "test", wantsReply: wantsReply)
+        run {
+            $0.receive(
+                Request(reference: reference, command: command), from: connection, ledger: ledger, at: now, into: &$1)
+        }
+    }
+
+    func deliver() { run { $0.deliver(ledger.take(), at: now, into: &$1) } }
+
+    /// Answers the oldest read, or the one at an index.
+    func answerRead(_ index: Int = 0) {
+        let (id, read) = reads.remove(at: index)
+        answer(id, .success(ledger.read(read)))
+    }
+
+    func answer(_ id: ReadID, _ result: Result<TopicPage, Refusal>) {
+        run { $0.page(id, result, ledger: ledger, at: now, into: &$1) }
+    }
+
+    /// Answers reads, and confirms interests, until nothing is asked any more.
+    func settle() {
+        var rounds = 0
+        while !reads.isEmpty || !interests.isEmpty {
+            rounds += 1
+            precondition(rounds < 100_000, "the shard never stops asking")
+            if !interests.isEmpty { confirm() } else { answerRead() }
+        }
+    }
+
+    /// Confirms the oldest interest.
+    func confirm() {
+        let id = interests.removeFirst().id
+        run { $0.interestConfirmed(id, ledger: ledger, at: now, into: &$1) }
+    }
+
+    func congest(_ connection: ConnectionID) { run { $0.congested(connection, into: &$1) } }
+
+    func drain(_ connection: ConnectionID) { run { $0.drained(connection, at: now, into: &$1) } }
+
+    func close(_ connection: ConnectionID) { run { $0.closed(connection, into: &$1) } }
+
+    func durable() { run { $0.durable(through: ledger.sequence, into: &$1) } }
+
+    func wait(_ duration: Duration) {
+        now = Now(
+            monotonic: now.monotonic + duration,
+            wall: WallTime(milliseconds: now.wall.milliseconds + duration.milliseconds))
+        run { $0.advance(to: now, ledger: ledger, into: &$1) }
+    }
+
+    /// Creates a topic as its owner `alice` would, and waits until it is stored.
+    func create(_ name: String, durability: TopicDefinition.Durability = .disk, mask: PermissionMask = .standard) {
+        let creation = TopicCreation(
+            name: topic(name), kind: .stream, durability: durability, owner: "alice", groups: ["staff"],
+            settings: TopicSettings(permission: mask))
+        guard case .success = ledger.createTopic(creation) else { preconditionFailure("\(name) exists") }
+        deliver()
+    }
+
+    /// A message of this node, sequenced by another loop.
+    func publish(_ name: String, _ payload: String) {
+        let draft = Draft(
+            topic: topic(name), event: "new-message", key: nil, publisher: "bob", source: "s9", messageID: nil,
+            timeToLive: nil, payload: Array(payload.utf8))
+        guard case .success = ledger.publish([draft])[0] else { preconditionFailure("\(name) is unknown") }
+    }
+
+    /// What a client was told since the last call.
+    func lines(_ connection: ConnectionID) -> [String] { heard.removeValue(forKey: connection) ?? [] }
+
+    private func perform(_ effect: ShardEffect) {
+        switch effect {
+        case .reply(let connection, let reference, let reply):
+            heard[connection, default: []].append(Words.of(reply))
+            onReply(connection, reference, reply)
+        case .notify(let connection, let notice): tell([connection], notice)
+        case .join(let list, let connection):
+            precondition(lists[list]?.contains(connection) != true, "joined twice")
+            lists[list, default: []].append(connection)
+        case .leave(let list, let connection):
+            guard let place = lists[list]?.firstIndex(of: connection) else {
+                preconditionFailure("left without joining")
+            }
+            lists[list]!.remove(at: place)
+        case .dropList(let list):
+            precondition(lists[list] == [], "a list with receivers was dropped")
+            lists[list] = nil
+        case .fanOut(let list, let item): tell(lists[list]!, .event(item))
+        case .fanOutGap(let list, let name, let gap): tell(lists[list]!, .gap(name, gap))
+        case .fanOutCursor(let list, let name, let cursor): tell(lists[list]!, .cursor(name, cursor))
+        case .verify(let connection, let reference, let token): verifications.append((connection, reference, token))
+        case .read(let id, let read): reads.append((id, read))
+        case .describe(let id, let definition): describes.append((id, definition))
+        case .interest(let id, let added, let removed):
+            if !added.isEmpty || !removed.isEmpty { interests.append((id, added, removed)) }
+        case .close(_, let code, let reason): closes.append("\(code) \(reason)")
+        }
+    }
+
+    private func tell(_ connections: [ConnectionID], _ notice: Notice) {
+        for connection in connections {
+            heard[connection, default: []].append(Words.of(notice))
+            onNotice(connection, notice)
+        }
+    }
+}
+
+/// Everything that a client can be told, in words for tests.
+enum Words {
+    static func of(_ reply: Reply) -> String {
+        switch reply {
+        case .subscribed(let filter, let cursors, let recovered, let missed):
+            let places = cursors.map { filter.exact == nil ? "\($0.topic)\(of($0.cursor))" : of($0.cursor) }
+            return "subscribed \(filter) \(places.joined(separator: " "))" + (recovered ? "" : " missed \(missed)")
+        case .unsubscribed(let filter): return "unsubscribed \(filter)"
+        case .published(let topic, let receipt, let level):
+            return "published \(topic) \(of(receipt.partition)):\(receipt.offset) \(level)"
+        case .topicCreated(let definition): return "created \(definition.name)"
+        case .topicChanged(let definition): return "changed \(definition.name)"
+        case .topicDestroyed(let name): return "destroyed \(name)"
+        case .topics(let topics, let more):
+            return "topics \(topics.map(\.name.text).joined(separator: " "))" + (more ? " …" : "")
+        case .topic(let description): return "topic \(description.definition.name) of \(description.subscribers)"
+        case .permission(let name, let mask): return "permission \(name) \(mask.rawValue)"
+        case .history(let name, let page): return "history \(name) \(page.messages.count) \(of(page.cursor))"
+        case .authenticated(let principal): return "authenticated \(principal.user)"
+        case .pong: return "pong"
+        case .refused(let refusal): return "refused \(refusal.code): \(refusal.sentence)"
+        }
+    }
+
+    static func of(_ notice: Notice) -> String {
+        switch notice {
+        case .opened(_, let principal): return "opened \(principal.user)"
+        case .event(let item):
+            let message = item.record.message!
+            let place = "\(of(item.record.partition(of: message))):\(message.offset)"
+            return "event \(message.topic) \(place) \(String(decoding: message.payload, as: UTF8.self))"
+        case .gap(let name, let gap): return "gap \(name) \(of(gap.partition)):\(gap.from)-\(gap.to) \(gap.reason)"
+        case .cursor(let name, let cursor): return "cursor \(name) \(of(cursor))"
+        case .subscriptionEnded(let name, let refusal): return "ended \(name) \(refusal.code)"
+        case .tokenExpiring: return "expiring"
+        case .draining: return "draining"
+        }
+    }
+
+    static func of(_ cursor: Cursor) -> String {
+        "{" + cursor.sorted.map { "\(of($0.partition)):\($0.offset)" }.joined(separator: " ") + "}"
+    }
+
+    /// The origin's number as a letter, with the generation from the second on.
+    static func of(_ partition: Partition) -> String {
+        let letter = String(Character(Unicode.Scalar(UInt8(64 + partition.origin.node.rawValue))))
+        return partition.generation == 1 ? letter : letter + "\(partition.generation)"
+    }
+}
+
+func topic(_ text: String) -> TopicName {
+    guard let name = try? TopicName(text) else { preconditionFailure("\(text) is no topic name") }
+    return name
+}
+
+func filter(_ text: String) -> TopicFilter {
+    guard let filter = try? TopicFilter(text) else { preconditionFailure("\(text) is no filter") }
+    return filter
+}
+
+extension Command {
+    /// Follows filters.
+    static func follow(_ texts: String..., conditions: [Condition] = [], since: Since? = nil) -> Command {
+        .subscribe(Subscribe(filters: texts.map(filter), conditions: conditions, since: since))
+    }
+
+    static func say(
+        _ name: String, _ payload: String = "1", _ level: Acknowledgement = .accepted, messageID: String? = nil
+    ) -> Command {
+        .publish(
+            Publish(
+                topic: topic(name), payload: Array(payload.utf8), messageID: messageID, acknowledgement: level))
+    }
+}

@@ -1,0 +1,123 @@
+import Clustering
+import Journal
+import Model
+
+/// A ledger without a log: a sequencer, and what it sequenced.
+final class BenchLedger: ReplicaLedger {
+    var sequencer: Sequencer
+    var batch: [Sequenced] = []
+
+    init(node: UInt64) {
+        let origin = Origin(node: NodeID(rawValue: node), epoch: Epoch(rawValue: node * 100))
+        sequencer = Sequencer(start: SequencerStart(origin: origin))
+    }
+
+    var origin: Origin { sequencer.origin }
+    var vector: VersionVector { sequencer.vector }
+    var registry: Registry { sequencer.registry }
+
+    func admit(_ records: [Record]) -> (taken: [Bool], sequence: UInt64) {
+        let taken = records.map { sequencer.admit($0, at: WallTime(milliseconds: 1_000), into: &batch) == .taken }
+        return (taken, sequencer.sequence)
+    }
+
+    func skip(_ run: AbsentRun) -> Bool { sequencer.skip(run) }
+
+    func raise(_ heads: [MemoryHead]) {
+        for head in heads { sequencer.raiseHead(of: head.topic, head.partition, to: head.offset, into: &batch) }
+    }
+
+    func memoryHeads(matching filters: [TopicFilter]) -> [MemoryHead] { [] }
+}
+
+/// One side of a lane, with what it wants done.
+struct LaneEnd {
+    var replication: Replication
+    let ledger: BenchLedger
+    let boot: Boot
+    var frames: [[UInt8]] = []
+    var reads: [(ReadPurpose, JournalRead)] = []
+    var replicatedThrough: UInt64 = 0
+
+    var id: NodeID { ledger.origin.node }
+
+    init(node: UInt64, _ settings: ReplicationSettings = ReplicationSettings()) {
+        ledger = BenchLedger(node: node)
+        boot = Boot(high: node, low: node)
+        replication = Replication(
+            settings: settings, own: ledger.origin, vector: VersionVector(), sequence: 0, members: 2)
+    }
+
+    /// Lets the core decide something, with what it sequenced meanwhile, and keeps what it wants done.
+    mutating func act(_ body: (inout Replication, BenchLedger, inout [ReplicationEffect]) -> Void) {
+        var effects: [ReplicationEffect] = []
+        body(&replication, ledger, &effects)
+        while !ledger.batch.isEmpty {
+            let batch = ledger.batch
+            ledger.batch = []
+            replication.sequenced(batch, at: .zero, into: &effects)
+        }
+        for effect in effects {
+            switch effect {
+            case .send(_, let frame): frames.append(frame)
+            case .read(let purpose, let read): reads.append((purpose, read))
+            case .replicated(let through): replicatedThrough = through
+            case .interestConfirmed, .cycle, .malformed: break
+            }
+        }
+    }
+
+    /// Sequences something of its own.
+    mutating func write(_ body: (inout Sequencer, WallTime, inout [Sequenced]) -> Void) {
+        act { _, ledger, _ in body(&ledger.sequencer, WallTime(milliseconds: 1_000), &ledger.batch) }
+    }
+
+    mutating func sync() {
+        act { replication, ledger, effects in
+            replication.synced(through: ledger.sequencer.sequence, at: .zero, into: &effects)
+        }
+    }
+
+    mutating func advance(to now: MonotonicTime) {
+        act { replication, ledger, effects in replication.advance(to: now, ledger: ledger, into: &effects) }
+    }
+}
+
+/// Two nodes and the frames between them.
+struct LaneBench {
+    var left: LaneEnd
+    var right: LaneEnd
+
+    init(_ settings: ReplicationSettings = ReplicationSettings()) {
+        left = LaneEnd(node: 1, settings)
+        right = LaneEnd(node: 2, settings)
+        let (leftBoot, rightBoot) = (left.boot, right.boot)
+        left.act { $0.opened(NodeID(rawValue: 2), boot: rightBoot, at: .zero, into: &$2) }
+        right.act { $0.opened(NodeID(rawValue: 1), boot: leftBoot, at: .zero, into: &$2) }
+    }
+
+    /// Delivers what the left has sent so far; what `isLost` accepts is lost.
+    mutating func deliverRight(at now: MonotonicTime = .zero, losing isLost: (Int) -> Bool = { _ in false }) {
+        let frames = left.frames
+        left.frames = []
+        for (index, frame) in frames.enumerated() where !isLost(index) {
+            right.act { [left] in $0.receive(frame, from: left.id, boot: left.boot, at: now, ledger: $1, into: &$2) }
+        }
+    }
+
+    mutating func deliverLeft(at now: MonotonicTime = .zero) {
+        let frames = right.frames
+        right.frames = []
+        for frame in frames {
+            left.act { [right] in $0.receive(frame, from: right.id, boot: right.boot, at: now, ledger: $1, into: &$2) }
+        }
+    }
+
+    /// Delivers both ways until nothing is under way.
+    mutating func settle(at now: MonotonicTime = .zero) {
+        while !left.frames.isEmpty || !right.frames.isEmpty {
+            deliverRight(at: now)
+            deliverLeft(at: now)
+        }
+    }
+}

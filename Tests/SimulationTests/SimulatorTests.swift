@@ -1,0 +1,58 @@
+import Model
+import Simulator
+import Testing
+
+@Suite("The simulator")
+struct SimulatorTests {
+    @Test("runs a seed the same way every time, and another seed in another way")
+    func determinism() throws {
+        var hashes: [UInt64: UInt64] = [:]
+        for seed in [7, 8, 7, 8] as [UInt64] {
+            let world = World(seed: seed)
+            _ = try Self.scenario(world, flaw: nil)
+            let hash = world.trace.hash
+            if let known = hashes.updateValue(hash, forKey: seed) {
+                #expect(known == hash, "seed \(seed) ran in two ways")
+            }
+        }
+        #expect(hashes[7] != hashes[8])
+    }
+
+    @Test("finds nothing wrong with nodes that have no flaw", arguments: 1...20 as ClosedRange<UInt64>)
+    func sound(seed: UInt64) throws {
+        let broken = try Self.scenario(World(seed: seed), flaw: nil)
+        #expect(broken.isEmpty, "seed \(seed)")
+    }
+
+    @Test("finds a planted flaw within twenty seeds", arguments: VirtualNode.Flaw.allCases)
+    func planted(flaw: VirtualNode.Flaw) throws {
+        let found = try (1...20 as ClosedRange<UInt64>).contains { seed in
+            try !Self.scenario(World(seed: seed), flaw: flaw).isEmpty
+        }
+        #expect(found, "\(flaw) was not noticed")
+    }
+
+    /// Clients publish and follow while nodes lose power.
+    private static func scenario(_ world: World, flaw: VirtualNode.Flaw?) throws -> [String] {
+        let topics = [try TopicName("one"), try TopicName("two")]
+        var settings = VirtualNode.Settings()
+        settings.flaw = flaw
+        world.startCluster(of: 3, settings)
+        world.watchBounds()
+        for topic in topics { world.create(topic, on: 0) }
+        world.run(for: .milliseconds(500))
+        let clients = world.clients(3, following: topics)
+        for client in clients { client.attach() }
+        for _ in 0..<2 {
+            world.chatter(clients, topics, for: .milliseconds(500))
+            for _ in 0..<20 {
+                world.chatter(clients, topics, for: .microseconds(400))
+            }
+            // Everybody loses power at once: only what is synced may count.
+            for node in world.nodes { node.stop(.powerLost) }
+            for node in world.nodes { node.start() }
+            world.run(for: .seconds(1))
+        }
+        return world.check(clients, topics)
+    }
+}

@@ -1,0 +1,135 @@
+import Journal
+import Model
+
+/// A node's log thread: appends a little later, syncs in groups, answers reads.
+final class VirtualDisk {
+    private unowned let world: World
+    private let storage: MemoryStorage
+    private(set) var log: Log
+    private var pending: [Sequenced] = []
+    private var parked: [(read: TopicRead, reply: (TopicPage) -> Void)] = []
+    private var isAppendScheduled = false
+    private var isStopped = false
+    private(set) var isStalled = false
+    /// Told when everything up to a local sequence survives a power cut.
+    var onDurable: (UInt64) -> Void = { _ in }
+    /// Whether it says that records are stored when they are only written.
+    var acknowledgesBeforeSync = false
+    /// Told when the disk begins or ceases to refuse records.
+    var onStalled: (Bool) -> Void = { _ in }
+    /// How long after a failed append the next try is made.
+    private static let retryInterval: Duration = .milliseconds(500)
+
+    init(world: World, storage: MemoryStorage, log: Log) {
+        self.world = world
+        self.storage = storage
+        self.log = log
+    }
+
+    /// Does nothing more: the process has gone.
+    func stop() { isStopped = true }
+
+    func append(_ batch: [Sequenced]) {
+        pending += batch
+        scheduleAppend(after: world.randomDuration(world.network.weather.appendDelay))
+    }
+
+    func skip(_ run: AbsentRun) { log.skip(run) }
+
+    /// Reads one origin's records a little later.
+    func scan(_ scan: JournalScan, reply: @escaping (ScanChunk) -> Void) {
+        later(world.randomDuration(world.network.weather.readTime)) { disk in
+            do { reply(try disk.log.scan(scan)) } catch { preconditionFailure("a scan failed: \(error)") }
+        }
+    }
+
+    /// Reads a topic a little later, once all is appended that the read waits for.
+    func read(_ read: TopicRead, reply: @escaping (TopicPage) -> Void) {
+        later(world.randomDuration(world.network.weather.readTime)) { disk in
+            disk.parked.append((read, reply))
+            disk.answerParked()
+        }
+    }
+
+    /// Drops and rewrites segments, after a checkpoint, as retention and compaction ask for.
+    func keepHouse(at wall: WallTime) {
+        do { _ = try log.keepHouse(at: wall) } catch StorageError.full {} catch {
+            preconditionFailure("keeping house failed: \(error)")
+        }
+        tellDurable()
+    }
+
+    /// Changes the log directly, for checks and scenarios.
+    func withLog<Result>(_ body: (inout Log) throws -> Result) rethrows -> Result { try body(&log) }
+
+    private func later(_ delay: Duration, _ body: @escaping (VirtualDisk) -> Void) {
+        world.after(delay) { [weak self] in
+            guard let self, !isStopped else { return }
+            body(self)
+        }
+    }
+
+    private func scheduleAppend(after delay: Duration) {
+        guard !isAppendScheduled else { return }
+        isAppendScheduled = true
+        later(delay) { $0.write() }
+    }
+
+    private func write() {
+        isAppendScheduled = false
+        guard !pending.isEmpty else { return }
+        do {
+            try log.append(pending)
+        } catch {
+            if !isStalled { onStalled(true) }
+            isStalled = true
+            return scheduleAppend(after: Self.retryInterval)
+        }
+        pending = []
+        if isStalled { onStalled(false) }
+        isStalled = false
+        answerParked()
+        tellDurable()
+        startSync()
+    }
+
+    private func startSync() {
+        guard let ticket = log.nextSync() else { return }
+        // What is appended while a sync runs may be caught by it or not.
+        let isEarly = world.randomChance(0.5)
+        if isEarly { perform(ticket) }
+        later(world.randomDuration(world.network.weather.syncTime)) { disk in
+            if !isEarly { disk.perform(ticket) }
+            disk.log.synced(ticket)
+            disk.tellDurable()
+            disk.startSync()
+        }
+    }
+
+    private var toldDurable: UInt64 = 0
+
+    private func tellDurable() {
+        let through = acknowledgesBeforeSync ? log.appendedThrough : log.durableThrough
+        guard through > toldDurable else { return }
+        toldDurable = through
+        onDurable(toldDurable)
+    }
+
+    private func perform(_ ticket: SyncTicket) {
+        do { try ticket.perform(on: storage) } catch { preconditionFailure("a sync failed: \(error)") }
+    }
+
+    private func answerParked() {
+        var waiting: [(read: TopicRead, reply: (TopicPage) -> Void)] = []
+        let all = parked
+        parked = []
+        for (read, reply) in all {
+            do {
+                if let page = try log.read(read, at: world.wall) { reply(page) } else { waiting.append((read, reply)) }
+            } catch {
+                preconditionFailure("a read failed: \(error)")
+            }
+        }
+        parked = waiting + parked
+    }
+}

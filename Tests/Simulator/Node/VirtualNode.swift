@@ -1,0 +1,109 @@
+import Clustering
+import Journal
+import Model
+
+/// One node: a disk that outlives its processes, and the process that runs at present.
+package final class VirtualNode {
+    /// What a node is set up with.
+    package struct Settings {
+        package var replication = ReplicationSettings()
+        package var log = LogSettings()
+        package var membership = MembershipSettings()
+        package var loops = 1
+        /// How far its calendar is off.
+        package var skew: Duration = .zero
+        /// What is wrong with it, to see whether the checks find it.
+        package var flaw: Flaw?
+
+        package init() {}
+    }
+
+    /// A planted bug.
+    package enum Flaw: CaseIterable, Sendable {
+        /// Says that records are stored when they are only written.
+        case acknowledgesBeforeSync
+        /// Throws the records of a lane's frame away, now and then, and acknowledges it.
+        case dropsRecordsOfFrames
+        /// Delivers a loop's mail only in part, now and then.
+        case losesMail
+    }
+
+    /// How a process ends.
+    package enum End: CaseIterable, Sendable {
+        /// Everything written stays in the files.
+        case killed
+        /// What was not synced is lost in part.
+        case powerLost
+    }
+
+    package let index: Int
+    package let id: NodeID
+    package var settings: Settings
+    package private(set) var storage = MemoryStorage()
+    package private(set) var process: VirtualProcess?
+    /// Told when a process has started.
+    package var onStart: (VirtualProcess) -> Void = { _ in }
+    private unowned let world: World
+    private var random: RandomSource
+
+    init(world: World, index: Int, settings: Settings, random: RandomSource) {
+        self.world = world
+        self.index = index
+        self.settings = settings
+        self.random = random
+        id = NodeID(rawValue: UInt64(index + 1))
+        do { try NodeIdentity(node: id, epoch: Epoch(rawValue: 0)).store(storage) } catch {
+            preconditionFailure("an empty disk refused the identity: \(error)")
+        }
+    }
+
+    package var isRunning: Bool { process != nil }
+
+    /// The node's own calendar.
+    package var wall: WallTime { WallTime(milliseconds: world.wall.milliseconds + settings.skew.milliseconds) }
+
+    /// Starts a process on what the disk holds; false where the disk is too full for it.
+    @discardableResult
+    package func start() -> Bool {
+        precondition(process == nil, "a node runs one process at a time")
+        do {
+            let identity = try NodeIdentity.begin(in: storage, at: wall, random: &random)
+            let (log, recovered) = try Log.open(storage, settings: settings.log)
+            let boot = Boot(high: random.next(), low: random.next())
+            let process = VirtualProcess(
+                world: world, node: self, identity: identity, boot: boot, log: log, recovered: recovered,
+                random: random.split())
+            self.process = process
+            world.note("starts", node: index, identity.epoch.rawValue)
+            process.begin()
+            onStart(process)
+            return true
+        } catch LogError.storage(.full) {
+            return false
+        } catch {
+            preconditionFailure("node \(index) cannot start: \(error)")
+        }
+    }
+
+    /// Ends the process without a word.
+    package func stop(_ end: End) {
+        guard let process else { return }
+        world.note("ends", node: index, end == .killed ? 0 : 1)
+        process.end()
+        self.process = nil
+        if end == .powerLost {
+            let capacity = storage.capacity
+            storage = storage.afterPowerLoss(random: &random)
+            storage.capacity = capacity
+        }
+    }
+
+    /// Gives the node an empty disk, as if it were lost for good.
+    package func loseDisk() {
+        precondition(process == nil, "a running process needs its disk")
+        storage = MemoryStorage()
+        do { try NodeIdentity(node: id, epoch: Epoch(rawValue: 0)).store(storage) } catch {
+            preconditionFailure("an empty disk refused the identity: \(error)")
+        }
+    }
+}
