@@ -1,0 +1,171 @@
+import Broker
+import Logging
+import Model
+
+/// Everything that an operator decides about a node, read once and checked at start.
+package struct NodeConfiguration: Sendable {
+    /// At most 64 bytes; default the host's name.
+    package var nodeName: String
+    /// Default `./roost-data`.
+    package var dataDirectory: String
+    /// Where clients attach without TLS; default 127.0.0.1:6336. Port 0 lets the system choose.
+    package var listen: Endpoint
+    /// Where they attach with TLS; default nowhere.
+    package var tlsListen: Endpoint?
+    package var tlsCertificateFile: String?
+    package var tlsKeyFile: String?
+    /// UDP; default 127.0.0.1:7336.
+    package var gossip: Endpoint
+    /// Default 127.0.0.1:8336.
+    package var bus: Endpoint
+    /// The host under which other nodes and clients reach this one; default that of each address.
+    package var advertise: String?
+    /// Gossip addresses of other nodes.
+    package var join: [Endpoint]
+    /// Default `roost`.
+    package var cluster: String
+    /// One to three files, the current key first; empty for a key made in the data directory.
+    package var clusterKeyFiles: [String]
+    /// On how many nodes records are kept; default 3.
+    package var replicas: Int
+    package var authSecretFile: String?
+    /// Public keys in PEM and JSON Web Key Sets.
+    package var authKeyFiles: [String]
+    package var usersFile: String?
+    /// The role of clients that bring no token; nil where they are refused.
+    package var anonymousRole: String?
+    /// Origins whose pages may use the cookie or act without a token.
+    package var origins: [String]
+    /// Default `token`.
+    package var cookieName: String
+    /// How long a login's token lasts; default 12 h.
+    package var loginLifetime: Duration
+    /// Event loops of the front; default one for each core.
+    package var loops: Int
+    /// Over how long clients are told to go elsewhere at a stop; default 5 s.
+    package var drainWindow: Duration
+    package var logLevel: Logger.Level
+    package var logFormat: LogFormat
+    /// The mask of topics created without one.
+    package var defaultPermission: PermissionMask
+    /// What is kept of topics created without a limit of their own.
+    package var defaultRetention: Retention
+    package var limits: Limits
+    package var access: AccessPolicy
+    /// Whether the start must say loudly that nobody is asked who they are.
+    package var isOpenToAll: Bool { authSecretFile == nil && authKeyFiles.isEmpty && usersFile == nil }
+
+    /// How log lines are written.
+    package enum LogFormat: String, Sendable {
+        case text
+        case json
+    }
+
+    /// What clients may use.
+    package struct Limits: Sendable, Equatable {
+        /// Bytes of a message; default 1 MiB.
+        package var messageBytes = 1 << 20
+        /// Connections of the node; default 100,000.
+        package var connections = 100_000
+        /// Subscriptions of a connection; default 10,000.
+        package var subscriptions = 10_000
+        /// Requests a second of a connection; nil for no limit.
+        package var requestsPerSecond: Int?
+        /// Bytes that may wait for a connection before it is fed from the log; default 256 KiB.
+        package var outboundBytes = 262_144
+
+        package init() {}
+    }
+
+    /// Reads the layers, the first going before the others, fills in defaults and checks everything.
+    package init(_ layers: [SettingLayer], hostName: String, cores: Int) throws(ConfigurationError) {
+        let reader = SettingReader(layers: layers)
+        nodeName =
+            try reader.value(.nodeName, expected: "1 to 64 bytes without spaces", Self.name)
+            ?? Self.name(hostName) ?? "node"
+        dataDirectory = reader.text(.data) ?? "./roost-data"
+        listen = try reader.endpoint(.listen, allowsAnyPort: true) ?? Endpoint(host: "127.0.0.1", port: 6336)
+        tlsListen = try reader.endpoint(.tlsListen, allowsAnyPort: true)
+        tlsCertificateFile = reader.text(.tlsCertificateFile)
+        tlsKeyFile = reader.text(.tlsKeyFile)
+        gossip = try reader.endpoint(.gossip) ?? Endpoint(host: "127.0.0.1", port: 7336)
+        bus = try reader.endpoint(.bus) ?? Endpoint(host: "127.0.0.1", port: 8336)
+        advertise = reader.text(.advertise)
+        join = try reader.endpoints(.join)
+        cluster = try reader.value(.cluster, expected: "1 to 64 bytes without spaces", Self.name) ?? "roost"
+        clusterKeyFiles = reader.list(.clusterKeyFile)
+        replicas = try reader.number(.replicas, in: 1...64) ?? 3
+        authSecretFile = reader.text(.authSecretFile)
+        authKeyFiles = reader.list(.authKeyFiles)
+        usersFile = reader.text(.usersFile)
+        origins = reader.list(.origins)
+        cookieName = reader.text(.cookie) ?? "token"
+        loginLifetime = .seconds(3_600 * (try reader.number(.loginHours, in: 1...8_760) ?? 12))
+        loops = try reader.number(.loops, in: 1...1_024) ?? cores
+        drainWindow = .seconds(try reader.number(.drainSeconds, in: 0...3_600) ?? 5)
+        logLevel =
+            try reader.value(
+                .logLevel, expected: "one of " + Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+            ) { Logger.Level(rawValue: $0) } ?? .info
+        logFormat = try reader.value(.logFormat, expected: "text or json") { LogFormat(rawValue: $0) } ?? .text
+        defaultPermission =
+            try reader.value(
+                .permission, expected: "everybody, owner, or a number of 21 bits", Self.permission) ?? .standard
+        defaultRetention = Retention(
+            messages: try reader.number(.retentionMessages, in: 1...Int.max).map { UInt64($0) },
+            bytes: try reader.number(.retentionBytes, in: 1...Int.max).map { UInt64($0) },
+            seconds: try reader.number(.retentionSeconds, in: 1...Int.max).map { UInt64($0) })
+        limits = try Limits(reader)
+        access = AccessPolicy(roles: try Self.roles(layers))
+        anonymousRole = reader.text(.anonymous)
+        if anonymousRole == nil, isOpenToAll { anonymousRole = AccessPolicy.admin }
+        try validate(isInsecureAllowed: try reader.flag(.insecureBind) ?? false)
+    }
+
+    private static func name(_ text: String) -> String? {
+        let isPlain = text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F }
+        return isPlain && (1...64).contains(text.utf8.count) ? text : nil
+    }
+
+    private static func permission(_ text: String) -> PermissionMask? {
+        switch text {
+        case "everybody": .standard
+        case "owner": .ownerOnly
+        default: UInt32(text).flatMap(PermissionMask.init(rawValue:))
+        }
+    }
+
+    /// The built-in roles with those of the files; a role that a file defines replaces the built-in one.
+    private static func roles(_ layers: [SettingLayer]) throws(ConfigurationError) -> [String: [Grant]] {
+        var roles = AccessPolicy.standard.roles
+        for layer in layers.reversed() {
+            for (role, actions) in layer.roles.sorted(by: { $0.key < $1.key }) {
+                roles[role] = try grants(of: role, actions, layer.place)
+            }
+        }
+        return roles
+    }
+
+    private static func grants(
+        of role: String, _ actions: [String: [String]], _ place: String
+    ) throws(ConfigurationError) -> [Grant] {
+        var grants: [Grant] = []
+        for (name, texts) in actions.sorted(by: { $0.key < $1.key }) {
+            guard let action = AccessAction(rawValue: name) else {
+                let known = AccessAction.allCases.map(\.rawValue)
+                throw .unknownKey("roles.\(role).\(name)", place: place, nearest: nearest(to: name, in: known))
+            }
+            var filters: [TopicFilter] = []
+            for text in texts {
+                do {
+                    filters.append(try TopicFilter(text))
+                } catch {
+                    throw .invalid(
+                        key: "roles.\(role).\(name)", place: place, value: text, expected: "a topic filter: \(error)")
+                }
+            }
+            grants.append(Grant([action], on: filters))
+        }
+        return grants
+    }
+}

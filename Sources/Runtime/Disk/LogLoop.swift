@@ -1,0 +1,158 @@
+import Journal
+import Model
+
+/// What the log's thread does, turn by turn.
+struct LogLoop: ~Copyable {
+    private var log: Log
+    private let settings: LogThread.Settings
+    private let clocks: @Sendable () -> Now
+    private let notify: @Sendable (LogThread.Notice) -> Void
+    /// What is sequenced and not written yet.
+    private var pending: ArraySlice<Sequenced> = []
+    private var parked: [(read: TopicRead, reply: @Sendable (Result<TopicPage, StorageError>) -> Void)] = []
+    private var toldDurable: UInt64
+    private var isStalled = false
+    private var hasFailed = false
+    private var isClosing = false
+    private var retryAt = MonotonicTime.zero
+    private var houseAt: MonotonicTime
+
+    /// About how many bytes one append writes at most.
+    private static let batchLimit = 1 << 20
+
+    init(
+        log: Log, settings: LogThread.Settings, clocks: @escaping @Sendable () -> Now,
+        notify: @escaping @Sendable (LogThread.Notice) -> Void
+    ) {
+        self.log = log
+        self.settings = settings
+        self.clocks = clocks
+        self.notify = notify
+        toldDurable = log.durableThrough
+        houseAt = clocks().monotonic + settings.housekeepingInterval
+    }
+
+    static func cost(of batch: some Sequence<Sequenced>) -> Int {
+        batch.reduce(0) { $0 + 128 + ($1.record.message?.payload.count ?? 0) }
+    }
+
+    mutating func run(
+        _ mailbox: DiskMailbox<LogCommand>, _ syncs: DiskMailbox<SyncTicket?>, written: (Int) -> Void
+    ) {
+        while !isClosing {
+            for command in mailbox.take(until: isStalled ? min(retryAt, houseAt) : houseAt) { obey(command) }
+            write(written)
+            answerParked()
+            if let ticket = log.nextSync() { syncs.put(ticket) }
+            tellDurable()
+            if clocks().monotonic >= houseAt, !hasFailed { keepHouse() }
+        }
+        syncs.put(nil)
+        end()
+    }
+
+    private mutating func obey(_ command: LogCommand) {
+        switch command {
+        case .append(let batch): pending.append(contentsOf: batch)
+        case .skip(let run): log.skip(run)
+        case .read(let read, let reply): parked.append((read, reply))
+        case .statistics(let topic, let generation, let reply):
+            reply(log.statistics(of: topic, generation: generation, at: clocks().wall))
+        case .scan(let scan, let reply):
+            do { reply(.success(try log.scan(scan))) } catch { reply(.failure(error)) }
+        case .synced(let ticket, nil): log.synced(ticket)
+        case .synced(_, let error?):
+            log.failed(error)
+            fail(error)
+        case .close: isClosing = true
+        }
+    }
+
+    /// Writes what waits, in order, in batches of a bounded size.
+    private mutating func write(_ written: (Int) -> Void) {
+        guard !isStalled || isClosing || clocks().monotonic >= retryAt else { return }
+        while let first = pending.first {
+            var end = pending.startIndex + 1
+            var cost = Self.cost(of: CollectionOfOne(first))
+            while end < pending.endIndex, cost < Self.batchLimit {
+                cost += Self.cost(of: CollectionOfOne(pending[end]))
+                end += 1
+            }
+            do {
+                if !hasFailed { try log.append(Array(pending[..<end])) }
+            } catch {
+                if let failure = log.failure { fail(failure) } else { stall(error) }
+                return
+            }
+            pending = pending[end...]
+            written(cost)
+            if isStalled {
+                isStalled = false
+                notify(.recovered)
+            }
+        }
+        pending = []
+    }
+
+    private mutating func stall(_ error: StorageError) {
+        retryAt = clocks().monotonic + settings.retryInterval
+        guard !isStalled else { return }
+        isStalled = true
+        notify(.stalled(error))
+    }
+
+    private mutating func fail(_ error: StorageError) {
+        guard !hasFailed else { return }
+        hasFailed = true
+        notify(.failed(error))
+    }
+
+    private mutating func answerParked() {
+        guard !parked.isEmpty else { return }
+        var waiting: [(read: TopicRead, reply: @Sendable (Result<TopicPage, StorageError>) -> Void)] = []
+        for (read, reply) in parked {
+            do {
+                if let page = try log.read(read, at: clocks().wall) {
+                    reply(.success(page))
+                } else if let failure = log.failure {
+                    reply(.failure(failure))
+                } else {
+                    waiting.append((read, reply))
+                }
+            } catch {
+                reply(.failure(error))
+            }
+        }
+        parked = waiting
+    }
+
+    private mutating func tellDurable() {
+        guard log.durableThrough > toldDurable, !hasFailed else { return }
+        toldDurable = log.durableThrough
+        notify(.durable(through: toldDurable))
+    }
+
+    private mutating func keepHouse() {
+        houseAt = clocks().monotonic + settings.housekeepingInterval
+        do {
+            let done = try log.keepHouse(at: clocks().wall)
+            if done != Housekeeping() { notify(.housekeeping(done)) }
+        } catch {
+            if let failure = log.failure { fail(failure) } else { notify(.housekeepingFailed(error)) }
+        }
+        tellDurable()
+    }
+
+    private mutating func end() {
+        if !hasFailed {
+            do {
+                try log.writeCheckpoint()
+            } catch {
+                notify(.housekeepingFailed(error))
+            }
+        }
+        tellDurable()
+        for (_, reply) in parked { reply(.failure(.failed("the log is closed"))) }
+        parked = []
+    }
+}

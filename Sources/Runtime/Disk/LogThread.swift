@@ -1,0 +1,126 @@
+import Journal
+import Model
+import Synchronization
+
+/// The thread that owns the node's log, and the one that syncs for it.
+///
+/// Appends never wait for a sync: while one runs the next batches are written, and the next makes all of them durable.
+package final class LogThread: Sendable {
+    /// What the log's owner is told, on the log's thread.
+    package enum Notice: Sendable {
+        /// Everything up to this local sequence survives a power cut.
+        case durable(through: UInt64)
+        /// Records cannot be written for now; they wait, and are tried again every second.
+        case stalled(StorageError)
+        /// What waited has been written.
+        case recovered
+        /// A sync failed: nothing more is accepted until the node starts anew.
+        case failed(StorageError)
+        /// What keeping house did, where it did anything.
+        case housekeeping(Housekeeping)
+        /// Keeping house failed; it is tried again.
+        case housekeepingFailed(StorageError)
+    }
+
+    /// The thread's own bounds.
+    package struct Settings: Sendable {
+        /// How often retention is applied and segments are dropped. Default 10 s.
+        package var housekeepingInterval: Duration = .seconds(10)
+        /// How long after a failed append the next try is made. Default 1 s.
+        package var retryInterval: Duration = .seconds(1)
+        /// How many bytes may wait to be written before ``LogThread/hasRoom`` is false. Default 64 MiB.
+        package var backlogLimit = 64 << 20
+
+        package init() {}
+    }
+
+    private let mailbox = DiskMailbox<LogCommand>()
+    private let syncs = DiskMailbox<SyncTicket?>()
+    private let backlog = Atomic<Int>(0)
+    private let settings: Settings
+    private let threads: Mutex<[LinkThread]>
+
+    /// Takes over an opened log.
+    ///
+    /// - Parameters:
+    ///   - clocks: reads both clocks.
+    ///   - notify: is called on the log's thread.
+    package init(
+        log: Log, storage: any Storage, settings: Settings = Settings(), clocks: @escaping @Sendable () -> Now,
+        notify: @escaping @Sendable (Notice) -> Void
+    ) {
+        self.settings = settings
+        threads = Mutex([])
+        let (mailbox, syncs) = (mailbox, syncs)
+        let syncThread = LinkThread(name: "roost-sync") {
+            while true {
+                for ticket in syncs.take(until: .distantFuture) {
+                    guard let ticket else { return }
+                    do throws(StorageError) {
+                        try ticket.perform(on: storage)
+                        mailbox.put(.synced(ticket, nil))
+                    } catch {
+                        mailbox.put(.synced(ticket, error))
+                    }
+                }
+            }
+        }
+        let logThread = LinkThread(name: "roost-log") { [weak self] in
+            var loop = LogLoop(log: log, settings: settings, clocks: clocks, notify: notify)
+            loop.run(mailbox, syncs) { written in self?.backlog.subtract(written, ordering: .relaxed) }
+        }
+        threads.withLock { $0 = [logThread, syncThread] }
+    }
+
+    /// Appends what was sequenced; batches are written in the order of these calls.
+    package func append(_ batch: [Sequenced]) {
+        guard !batch.isEmpty else { return }
+        backlog.add(LogLoop.cost(of: batch), ordering: .relaxed)
+        mailbox.put(.append(batch))
+    }
+
+    /// Whether what waits to be written is within its limit; publishes are to be refused while it is not.
+    package var hasRoom: Bool { backlog.load(ordering: .relaxed) <= settings.backlogLimit }
+
+    /// Takes note of positions that no holder has any more.
+    package func skip(_ run: AbsentRun) { mailbox.put(.skip(run)) }
+
+    /// Reads from a topic; the reply is called on the log's thread, once all is appended that the read waits for.
+    package func read(_ read: TopicRead, reply: @escaping @Sendable (Result<TopicPage, StorageError>) -> Void) {
+        mailbox.put(.read(read, reply))
+    }
+
+    /// Tells how much of a topic is kept, on the log's thread.
+    package func statistics(
+        of topic: TopicName, generation: UInt32, reply: @escaping @Sendable (TopicStatistics) -> Void
+    ) {
+        mailbox.put(.statistics(topic, generation, reply))
+    }
+
+    /// Reads one origin's records; the reply is called on the log's thread.
+    package func scan(_ scan: JournalScan, reply: @escaping @Sendable (Result<ScanChunk, StorageError>) -> Void) {
+        mailbox.put(.scan(scan, reply))
+    }
+
+    /// Writes and syncs what waits, makes a checkpoint and ends both threads; reads that still wait get an error.
+    package func close() {
+        let threads = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        guard !threads.isEmpty else { return }
+        mailbox.put(.close)
+        for thread in threads { thread.join() }
+    }
+}
+
+/// What is put down for the log's thread.
+enum LogCommand: Sendable {
+    case append([Sequenced])
+    case skip(AbsentRun)
+    case read(TopicRead, @Sendable (Result<TopicPage, StorageError>) -> Void)
+    case statistics(TopicName, UInt32, @Sendable (TopicStatistics) -> Void)
+    case scan(JournalScan, @Sendable (Result<ScanChunk, StorageError>) -> Void)
+    case synced(SyncTicket, StorageError?)
+    case close
+}

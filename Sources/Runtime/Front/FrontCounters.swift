@@ -1,0 +1,42 @@
+/// What one loop has carried, for metrics.
+package struct FrontCounters: Sendable, Equatable {
+    /// Connections accepted, HTTP and WebSocket.
+    package var accepted: UInt64 = 0
+    /// Those that became a WebSocket.
+    package var upgraded: UInt64 = 0
+    /// Upgrades that were refused.
+    package var refused: UInt64 = 0
+    /// Connections that said nothing in time.
+    package var silent: UInt64 = 0
+    /// Messages of clients.
+    package var messagesReceived: UInt64 = 0
+    /// Bytes of clients' frames, headers included.
+    package var bytesReceived: UInt64 = 0
+    /// Frames with events, replies and notices.
+    package var framesSent: UInt64 = 0
+    /// Bytes of the same.
+    package var bytesSent: UInt64 = 0
+    /// Messages that were encoded for any number of receivers.
+    package var encodings: UInt64 = 0
+    /// Connections closed because the client broke the protocol.
+    package var violations: UInt64 = 0
+    /// Connections closed because nothing was heard of them.
+    package var unanswered: UInt64 = 0
+
+    package init() {}
+
+    /// Adds another loop's.
+    package mutating func add(_ other: FrontCounters) {
+        accepted += other.accepted
+        upgraded += other.upgraded
+        refused += other.refused
+        silent += other.silent
+        messagesReceived += other.messagesReceived
+        bytesReceived += other.bytesReceived
+        framesSent += other.framesSent
+        bytesSent += other.bytesSent
+        encodings += other.encodings
+        violations += other.violations
+        unanswered += other.unanswered
+    }
+}

@@ -1,0 +1,84 @@
+import Dialects
+import Model
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// What every accepted connection is asked about, shared by all loops.
+struct FrontShared: Sendable {
+    /// What each conversation is told of where it takes place.
+    let conversation: ConversationContext
+    let http: HTTPTakeover
+    let count: ConnectionCount
+}
+
+/// How many connections the node has open.
+final class ConnectionCount: Sendable {
+    private let open = Atomic<Int>(0)
+
+    var value: Int { open.load(ordering: .relaxed) }
+
+    func increase() -> Int { open.add(1, ordering: .relaxed).newValue }
+
+    func decrease() { open.subtract(1, ordering: .relaxed) }
+}
+
+/// Accepts connections on one address and spreads them over the loops.
+package struct FrontListener: Sendable {
+    /// Waiting connections that the system keeps.
+    static let backlog: Int32 = 4_096
+    /// Connections beyond the limit that are let in so far that they can be told; others are closed at once.
+    static let refusalMargin = 1_024
+
+    private let channel: any Channel
+
+    /// Where it listens; the port is the one that the system chose where 0 was asked for.
+    package var endpoint: Endpoint {
+        let address = channel.localAddress
+        return Endpoint(host: address?.ipAddress ?? "", port: UInt16(address?.port ?? 0))
+    }
+
+    /// Binds and accepts.
+    ///
+    /// - Parameter security: for TLS; nil for plain connections.
+    static func bind(
+        _ endpoint: Endpoint, group: any EventLoopGroup, fronts: [ObjectIdentifier: FrontPort], shared: FrontShared,
+        settings: FrontSettings, security: NIOSSLContext?
+    ) async throws -> FrontListener {
+        let marks = ChannelOptions.Types.WriteBufferWaterMark(
+            low: settings.outboundLowMark, high: settings.outboundHighMark)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: backlog)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65_536)
+            )
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(.writeBufferWaterMark, value: marks)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let front = fronts[ObjectIdentifier(channel.eventLoop)] else {
+                        preconditionFailure("connections are accepted on the loops that were started")
+                    }
+                    let open = shared.count.increase()
+                    channel.closeFuture.whenComplete { _ in shared.count.decrease() }
+                    guard open <= settings.connectionLimit + refusalMargin else {
+                        return channel.close(promise: nil)
+                    }
+                    let pipeline = channel.pipeline.syncOperations
+                    if let security { try pipeline.addHandler(NIOSSLServerHandler(context: security)) }
+                    try pipeline.addHandler(Sniffer(front: front, shared: shared))
+                }
+            }
+        let channel = try await bootstrap.bind(host: endpoint.host, port: Int(endpoint.port)).get()
+        return FrontListener(channel: channel)
+    }
+
+    /// Accepts no more; open connections stay.
+    package func close() async {
+        // A second close, or one after the group has ended, has nothing left to do.
+        _ = try? await channel.close()
+    }
+}

@@ -1,0 +1,93 @@
+import Broker
+import Dialects
+import Model
+import NIOCore
+import WebSocket
+
+extension FrontLoop {
+    /// Does what the shard wants.
+    func carryOut(_ effect: ShardEffect) {
+        switch effect {
+        case .reply(let connection, let reference, let reply): self.reply(connection, reference, reply)
+        case .notify(let connection, let notice): client(connection)?.notify(notice)
+        case .join(let list, let connection):
+            if let client = client(connection) { hub.join(list, connection, client) }
+        case .leave(let list, let connection): hub.leave(list, connection)
+        case .dropList(let list): hub.drop(list)
+        case .fanOut(let list, let message): fanOut(message, to: hub.receivers(of: list))
+        case .fanOutGap(let list, let topic, let gap):
+            for client in hub.receivers(of: list) { client.notify(.gap(topic, gap)) }
+        case .fanOutCursor(let list, let topic, let cursor):
+            for client in hub.receivers(of: list) { client.notify(.cursor(topic, cursor)) }
+        case .verify(let connection, let reference, let token):
+            verified(connection, reference, authentication.verifier.verify(token, at: settings.clock().wall))
+        case .read(let id, let read):
+            services.read(read) { [port] result in port.run { $0.page(id, result) } }
+        case .describe(let id, let topic):
+            services.describe(topic) { [port] result in port.run { $0.described(id, result) } }
+        case .interest(let id, let added, let removed):
+            services.announceInterest(loop: index, added: added, removed: removed) { [port] in
+                port.run { $0.interestConfirmed(id) }
+            }
+        case .close(let connection, let code, let reason): close(connection, code, reason)
+        }
+    }
+
+    private func client(_ connection: ConnectionID) -> WebSocketConnection? {
+        guard case .client(let client) = occupant(connection) else { return nil }
+        return client
+    }
+
+    private func reply(_ connection: ConnectionID, _ reference: RequestReference, _ reply: Reply) {
+        switch occupant(connection) {
+        case .client(let client): client.reply(reply, to: reference)
+        case .caller(let caller):
+            caller.replies.append(reply)
+            if caller.replies.count == caller.expected { finish(caller, connection) }
+        case nil: break
+        }
+    }
+
+    private func close(_ connection: ConnectionID, _ code: UInt16, _ reason: String) {
+        switch occupant(connection) {
+        case .client(let client): client.close(CloseCode(rawValue: code), reason)
+        case .caller(let caller):
+            caller.replies.append(.refused(.internal("the session was closed: \(reason)")))
+            finish(caller, connection)
+        case nil: break
+        }
+    }
+
+    private func finish(_ caller: Caller, _ connection: ConnectionID) {
+        caller.finish()
+        // Not now: the shard's remaining effects may still name the connection.
+        port.run { $0.closed(connection) }
+    }
+
+    /// Writes one message to everybody, encoded once for each way in which they read events.
+    private func fanOut(_ message: Sequenced, to receivers: ContiguousArray<WebSocketConnection>) {
+        var frames: [(encoding: UInt8, frame: ByteBuffer)] = []
+        for receiver in receivers {
+            let encoding = receiver.encoding
+            if let known = frames.first(where: { $0.encoding == encoding.id }) {
+                receiver.write(known.frame)
+                continue
+            }
+            let frame = textFrame(encoding.encode(message))
+            counters.encodings += 1
+            frames.append((encoding.id, frame))
+            receiver.write(frame)
+        }
+    }
+}
+
+/// A final, unmasked text frame.
+func textFrame(_ text: [UInt8]) -> ByteBuffer {
+    var header: [UInt8] = []
+    header.reserveCapacity(FrameEncoder.longestHeader)
+    FrameEncoder.header(.text, payloadCount: text.count, into: &header)
+    var frame = ByteBufferAllocator().buffer(capacity: header.count + text.count)
+    frame.writeBytes(header)
+    frame.writeBytes(text)
+    return frame
+}

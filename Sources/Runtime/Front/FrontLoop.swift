@@ -1,0 +1,255 @@
+import Broker
+import Model
+import NIOCore
+
+/// The front's share of one event loop: its shard, its hub and its connections. Confined to the loop; nothing here is
+/// locked.
+///
+/// It obeys: requests, records and answers go into the shard, and what the shard wants is carried out in order.
+/// Connections
+/// that close or fill up while that happens put more into the shard, whose effects follow after those under way.
+package final class FrontLoop {
+    package let index: Int
+    package let eventLoop: any EventLoop
+    let settings: FrontSettings
+    let services: any NodeServices
+    let authentication: Authentication
+    let port: FrontPort
+    var counters = FrontCounters()
+    var hub = Hub<WebSocketConnection>()
+    var occupants: [Occupant?] = []
+    /// Every open connection, HTTP and WebSocket.
+    private var channels: [ObjectIdentifier: any Channel] = [:]
+
+    private var shard: Shard
+    private let ledger: any Ledger
+    private var effects: [ShardEffect] = []
+    private var isSettling = false
+    private var generations: [UInt32] = []
+    private var freeIndexes: [UInt32] = []
+    private var unflushed: [WebSocketConnection] = []
+    private var wakeUp: (at: MonotonicTime, timer: Scheduled<Void>)?
+    private var pinging: RepeatedTask?
+    private var pingRound = 0
+    private var sessionCount: UInt64 = 0
+    private let sessionPrefix: String
+    private(set) var isDraining = false
+
+    /// Who stands behind a connection of the shard.
+    enum Occupant {
+        case client(WebSocketConnection)
+        /// One call from another door, which waits for its replies.
+        case caller(Caller)
+    }
+
+    init(
+        index: Int, eventLoop: any EventLoop, port: FrontPort, start: LoopStart, settings: FrontSettings,
+        shardSettings: ShardSettings, access: AccessPolicy, services: any NodeServices, authentication: Authentication
+    ) {
+        eventLoop.preconditionInEventLoop()
+        settings.validate()
+        self.index = index
+        self.eventLoop = eventLoop
+        self.port = port
+        self.settings = settings
+        self.services = services
+        self.authentication = authentication
+        ledger = start.ledger
+        shard = Shard(
+            settings: shardSettings, access: access, topics: start.topics, heads: start.heads,
+            deliveredThrough: start.deliveredThrough)
+        sessionPrefix = "\(services.identity.id)-\(hexadecimal(.random(in: 0...UInt64.max), digits: 16))-\(index)"
+    }
+
+    var shardCounters: ShardCounters { shard.counters }
+    var subscriptionCount: Int { shard.subscriptionCount }
+    var connectionCount: Int {
+        occupants.reduce(0) { count, occupant in
+            if case .client = occupant { count + 1 } else { count }
+        }
+    }
+
+    func subscriberCount(of topic: TopicName) -> Int { shard.subscriberCount(of: topic) }
+
+    var subscriberCounts: [TopicName: UInt64] { shard.subscriberCounts }
+
+    // MARK: What goes into the shard
+
+    /// Gives a connection its number and begins its session.
+    func open(_ occupant: (ConnectionID) -> Occupant, principal: Principal) -> ConnectionID {
+        let index = freeIndexes.popLast() ?? UInt32(occupants.count)
+        if Int(index) == occupants.count {
+            occupants.append(nil)
+            generations.append(0)
+        }
+        generations[Int(index)] &+= 1
+        let connection = ConnectionID(index: index, generation: generations[Int(index)])
+        occupants[Int(index)] = occupant(connection)
+        sessionCount += 1
+        shard.open(
+            connection, session: "\(sessionPrefix)-\(sessionCount)", principal: principal, at: settings.clock(),
+            into: &effects)
+        settle()
+        return connection
+    }
+
+    func closed(_ connection: ConnectionID) {
+        guard occupant(connection) != nil else { return }
+        shard.closed(connection, into: &effects)
+        settle()
+        occupants[Int(connection.index)] = nil
+        freeIndexes.append(connection.index)
+    }
+
+    func receive(_ requests: [(connection: ConnectionID, request: Request)]) {
+        shard.receive(requests, ledger: ledger, at: settings.clock(), into: &effects)
+        // What was published here is in this loop's own mailbox already: no wake-up is waited for.
+        deliver()
+    }
+
+    /// Takes what waits in the mailbox.
+    func deliver() {
+        shard.deliver(ledger.take(), at: settings.clock(), into: &effects)
+        settle()
+    }
+
+    func durable(through sequence: UInt64) {
+        shard.durable(through: sequence, into: &effects)
+        settle()
+    }
+
+    func replicated(through sequence: UInt64) {
+        shard.replicated(through: sequence, into: &effects)
+        settle()
+    }
+
+    func congested(_ connection: ConnectionID) {
+        shard.congested(connection, into: &effects)
+        settle()
+    }
+
+    func drained(_ connection: ConnectionID) {
+        shard.drained(connection, at: settings.clock(), into: &effects)
+        settle()
+    }
+
+    func setAccess(_ policy: AccessPolicy) {
+        shard.setAccess(policy, into: &effects)
+        settle()
+    }
+
+    func page(_ id: ReadID, _ result: Result<TopicPage, Refusal>) {
+        shard.page(id, result, ledger: ledger, at: settings.clock(), into: &effects)
+        settle()
+    }
+
+    func described(_ id: ReadID, _ result: Result<TopicDescription, Refusal>) {
+        shard.described(id, result, into: &effects)
+        settle()
+    }
+
+    func interestConfirmed(_ id: InterestID) {
+        shard.interestConfirmed(id, ledger: ledger, at: settings.clock(), into: &effects)
+        settle()
+    }
+
+    func verified(_ connection: ConnectionID, _ reference: RequestReference, _ result: Result<Principal, Refusal>) {
+        shard.verified(connection, reference, result, at: settings.clock(), into: &effects)
+        settle()
+    }
+
+    // MARK: What comes out of it
+
+    /// Carries out effects until there are none.
+    private func settle() {
+        guard !isSettling else { return }
+        isSettling = true
+        while !effects.isEmpty {
+            var batch: [ShardEffect] = []
+            swap(&batch, &effects)
+            for effect in batch { carryOut(effect) }
+        }
+        isSettling = false
+        scheduleWakeUp()
+    }
+
+    func occupant(_ connection: ConnectionID) -> Occupant? {
+        let index = Int(connection.index)
+        guard index < occupants.count, generations[index] == connection.generation else { return nil }
+        return occupants[index]
+    }
+
+    /// Notes that a connection has frames to flush; those of one tick leave together at its end.
+    func needsFlush(_ connection: WebSocketConnection) {
+        unflushed.append(connection)
+        guard unflushed.count == 1 else { return }
+        eventLoop.assumeIsolated().execute { self.flush() }
+    }
+
+    private func flush() {
+        var batch: [WebSocketConnection] = []
+        swap(&batch, &unflushed)
+        for connection in batch { connection.flush() }
+    }
+
+    // MARK: Time
+
+    private func scheduleWakeUp() {
+        let next = shard.nextDeadline
+        guard next < .distantFuture, wakeUp.map({ next < $0.at }) ?? true else { return }
+        wakeUp?.timer.cancel()
+        let delay = max(.zero, next - settings.clock().monotonic)
+        let timer = eventLoop.assumeIsolated().scheduleTask(in: delay.timeAmount) { self.advance() }
+        wakeUp = (next, timer)
+    }
+
+    private func advance() {
+        wakeUp = nil
+        shard.advance(to: settings.clock(), ledger: ledger, into: &effects)
+        settle()
+    }
+
+    /// Begins to ping; a thirtieth of the connections at a time, so that no tick has them all.
+    func startPinging() {
+        let step = TimeAmount.nanoseconds(max(1, settings.pingInterval.nanoseconds / Int64(Self.pingRounds)))
+        pinging = eventLoop.scheduleRepeatedTask(initialDelay: step, delay: step) { [port] _ in port.confined?.ping() }
+    }
+
+    private static let pingRounds = 30
+
+    private func ping() {
+        pingRound = (pingRound + 1) % Self.pingRounds
+        for index in stride(from: pingRound, to: occupants.count, by: Self.pingRounds) {
+            if case .client(let connection) = occupants[index] { connection.ping() }
+        }
+    }
+
+    // MARK: The end
+
+    /// Tells every client to go elsewhere, each after a delay of its own within the window, and closes with 1012.
+    func drain(within window: Duration, nodes: [String]) {
+        isDraining = true
+        for case .client(let connection)? in occupants {
+            let delay = Int64.random(in: 0...max(0, window.milliseconds))
+            connection.drain(retryAfter: .milliseconds(delay), nodes: nodes)
+        }
+    }
+
+    /// Stops timers and closes every connection; the futures say when they are closed.
+    func stop() -> [EventLoopFuture<Void>] {
+        isDraining = true
+        pinging?.cancel()
+        wakeUp?.timer.cancel()
+        wakeUp = nil
+        let open = Array(channels.values)
+        for channel in open { channel.close(promise: nil) }
+        return open.map(\.closeFuture)
+    }
+
+    /// Takes note of an accepted connection for as long as it is open.
+    func accepted(_ channel: any Channel) {
+        counters.accepted += 1
+        channels[ObjectIdentifier(channel)] = channel
+        channel.closeFuture.whenComplete { [port] _ in port.confined?.channels[ObjectIdentifier(channel)] = nil }
+    }
+}

@@ -1,0 +1,52 @@
+import Model
+import NIOCore
+import WebSocket
+
+/// The bounds of the front and what its connections need to know.
+package struct FrontSettings: Sendable {
+    /// The most bytes of a client's message; beyond it the connection closes with 1009. Default 1 MiB.
+    package var messageLimit = 1 << 20
+    /// The most connections of the node; beyond it an upgrade is answered with 503. Default 100,000.
+    package var connectionLimit = 100_000
+    /// Outbound bytes of a connection beyond which it leaves the live stream and is fed from the log. Default 256 KiB.
+    package var outboundHighMark = 262_144
+    /// Outbound bytes below which it is fed again. Default 64 KiB.
+    package var outboundLowMark = 65_536
+    /// How many more bytes of replies a connection that does not read may cause before it is not read either. Default
+    /// 256 KiB.
+    package var unreadReplyLimit = 262_144
+    /// The longest head of a connection's first request. Default 16 KiB.
+    package var headLimit = RequestHead.defaultLimit
+    /// How long a connection may take to send its first request's head, a TLS handshake included. Default 10 s.
+    package var headTimeout: Duration = .seconds(10)
+    /// Between two pings. Default 30 s; a connection of which nothing is heard for twice as long is closed.
+    package var pingInterval: Duration = .seconds(30)
+    /// How long the peer may take to answer a close frame. Default 5 s.
+    package var closeTimeout: Duration = .seconds(5)
+    /// How long an HTTP connection may be idle. Default 60 s.
+    package var idleTimeout: Duration = .seconds(60)
+    /// The name of the cookie in which a browser may bring its token. Default `token`.
+    package var cookieName = "token"
+    /// Reads both clocks.
+    package var clock: @Sendable () -> Now = systemClock
+
+    package init() {}
+
+    /// Asserts the relations between bounds.
+    func validate() {
+        precondition(outboundLowMark < outboundHighMark, "a connection must be able to leave congestion")
+        precondition(messageLimit > 0 && connectionLimit > 0, "a node must be able to serve somebody")
+    }
+}
+
+/// Both clocks of the system.
+@Sendable package func systemClock() -> Now {
+    Now(
+        monotonic: MonotonicTime(nanoseconds: nanoseconds(of: .monotonic)),
+        wall: WallTime(milliseconds: nanoseconds(of: .realtime) / 1_000_000))
+}
+
+extension Duration {
+    /// The same for NIO.
+    var timeAmount: TimeAmount { .nanoseconds(nanoseconds) }
+}

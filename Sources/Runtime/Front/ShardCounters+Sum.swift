@@ -1,0 +1,13 @@
+import Broker
+
+extension ShardCounters {
+    /// Adds another loop's.
+    mutating func add(_ other: ShardCounters) {
+        published += other.published
+        refused += other.refused
+        delivered += other.delivered
+        pages += other.pages
+        congestions += other.congestions
+        gaps += other.gaps
+    }
+}

@@ -1,0 +1,148 @@
+import Dialects
+import Model
+import NIOCore
+import WebSocket
+
+/// The first handler of an accepted connection: reads the first request's head and decides who speaks with the client.
+///
+/// An upgrade to WebSocket for a path that has a door is shaken hands with here, and no HTTP handler is ever built. All
+/// else, heads that are none included, goes to HTTP with every byte as it came.
+final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let front: FrontPort
+    private let shared: FrontShared
+    private var received = ByteBuffer()
+    private var timer: Scheduled<Void>?
+    private var isDecided = false
+
+    init(front: FrontPort, shared: FrontShared) {
+        self.front = front
+        self.shared = shared
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        guard let loop = front.confined else { return context.close(promise: nil) }
+        let channel = context.channel
+        loop.accepted(channel)
+        let front = front
+        timer = context.eventLoop.scheduleTask(in: loop.settings.headTimeout.timeAmount) {
+            front.confined?.counters.silent += 1
+            channel.close(promise: nil)
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        received.writeBuffer(&bytes)
+        guard !isDecided, let loop = front.confined else { return }
+        let limit = loop.settings.headLimit
+        do throws(HeadError) {
+            let parsed = try received.withUnsafeReadableBytes { (raw) throws(HeadError) in
+                try RequestHead.parse(raw, limit: limit)
+            }
+            guard let (head, consumed) = parsed else { return }
+            isDecided = true
+            timer?.cancel()
+            decide(head, consumed, context)
+        } catch {
+            isDecided = true
+            timer?.cancel()
+            handToHTTP(context)
+        }
+    }
+
+    private func decide(_ head: RequestHead, _ consumed: Int, _ context: ChannelHandlerContext) {
+        let query = String(head.target.drop { $0 != "?" }.dropFirst())
+        guard head.asksForWebSocket, let path = head.decodedPath,
+            let open = DialectTable.dialect(forPath: path, query: query)
+        else { return handToHTTP(context) }
+        guard let loop = front.confined else { return context.close(promise: nil) }
+        guard !loop.isDraining, shared.count.value <= loop.settings.connectionLimit else {
+            return refuse(UpgradeRefusal.connectionLimit, context)
+        }
+        let acceptance: Handshake.Acceptance
+        switch Handshake.accept(head) {
+        case .failure(let refusal): return refuse(refusal.response, context)
+        case .success(let accepted): acceptance = accepted
+        }
+        let credentials = Credentials(head, cookieName: loop.settings.cookieName)
+        switch loop.authentication.principal(for: credentials, at: loop.settings.clock().wall) {
+        case .failure(let refusal): refuse(UpgradeRefusal.response(to: refusal), context)
+        case .success(let principal):
+            loop.counters.upgraded += 1
+            received.moveReaderIndex(forwardBy: consumed)
+            context.write(wrapOutboundOut(ByteBuffer(bytes: acceptance.response)), promise: nil)
+            let connection = WebSocketConnection(dialect: open(shared.conversation), loop: loop, principal: principal)
+            replace(context) { try $0.addHandler(connection) }
+        }
+    }
+
+    private func refuse(_ response: [UInt8], _ context: ChannelHandlerContext) {
+        front.confined?.counters.refused += 1
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: response))).whenComplete { _ in
+            channel.close(promise: nil)
+        }
+    }
+
+    private func handToHTTP(_ context: ChannelHandlerContext) {
+        replace(context) { _ in try shared.http.take(context.channel) }
+    }
+
+    /// Adds the handlers that come after, gives them what was received, and goes.
+    private func replace(
+        _ context: ChannelHandlerContext, _ add: (ChannelPipeline.SynchronousOperations) throws -> Void
+    ) {
+        do {
+            try add(context.pipeline.syncOperations)
+        } catch {
+            return context.close(promise: nil)
+        }
+        if received.readableBytes > 0 {
+            context.fireChannelRead(wrapInboundOut(received))
+            context.fireChannelReadComplete()
+        }
+        received = ByteBuffer()
+        context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+    }
+
+    typealias InboundOut = ByteBuffer
+}
+
+extension Credentials {
+    /// Reads them from a request's head: `Authorization` goes before `?token=`, both before the cookie.
+    init(_ head: RequestHead, cookieName: String) {
+        self.init(
+            token: bearerToken(head.fields["Authorization"]) ?? head.queryItem("token"),
+            cookie: cookieValue(named: cookieName, in: head.fields.all("Cookie")), origin: head.fields["Origin"],
+            host: head.fields["Host"])
+    }
+}
+
+/// The token of `Bearer TOKEN`; an empty text for another scheme, which is no token.
+func bearerToken(_ authorization: String?) -> String? {
+    guard let authorization else { return nil }
+    let words = authorization.split(separator: " ", maxSplits: 1)
+    guard words.count == 2, words[0].lowercased() == "bearer" else { return "" }
+    return String(words[1].drop { $0 == " " })
+}
+
+/// The value of a cookie (RFC 6265 §5.4); nil when it was not sent.
+func cookieValue(named name: String, in headers: [String]) -> String? {
+    for pair in headers.flatMap({ $0.split(separator: ";") }) {
+        let parts = pair.drop { $0 == " " }.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        if parts.count == 2, parts[0] == name { return String(parts[1]) }
+    }
+    return nil
+}

@@ -1,0 +1,71 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import Model
+import NIOCore
+
+/// Builds the HTTP side of the front: the routes, and what every response carries.
+struct HTTPServing: Sendable {
+    let rest: RESTDoor
+    let operations: OperationsDoor
+    let pages: PagesDoor
+    let settings: FrontSettings
+    let authentication: Authentication
+    let logger: Logger
+
+    /// Hummingbird's HTTP/1 channel with our routes behind it.
+    func takeover() -> HTTPTakeover {
+        let router = Router(context: RoostContext.self)
+        rest.addRoutes(to: router)
+        operations.addRoutes(to: router)
+        pages.addRoutes(to: router)
+        let responder = router.buildResponder()
+        let configuration = HTTP1Channel.Configuration(idleTimeout: settings.idleTimeout.timeAmount)
+        let http = HTTP1Channel(
+            responder: { request, writer, channel in
+                let source = ApplicationRequestContextSource(channel: channel, logger: logger)
+                var response = await respond(request, RoostContext(source: source), responder)
+                finish(&response, to: request)
+                let isHead = request.method == .head
+                try await writer.write(response: response.head, body: isHead ? ResponseBody() : response.body)
+            }, configuration: configuration)
+        return HTTPTakeover(http: http, logger: logger)
+    }
+
+    private func respond(
+        _ request: Request, _ context: RoostContext, _ responder: some HTTPResponder<RoostContext>
+    ) async -> Response {
+        if request.method == .options { return Response(status: .noContent) }
+        do {
+            // RFC 9110 §9.3.2: HEAD is GET without the body.
+            var head = request.head
+            if head.method == .head { head.method = .get }
+            let asked = Request(head: head, body: request.body)
+            let response = try await responder.respond(to: asked, context: context)
+            guard response.status == .notFound, response.headers[.contentType] == nil else { return response }
+            // The router's own answer has no body.
+            return .json(.notFound, errorEnvelope(code: "NOT_FOUND", message: "nothing is at this path"))
+        } catch let error as HTTPError {
+            let message = error.body ?? error.status.reasonPhrase
+            return .json(error.status, errorEnvelope(code: "INVALID_MESSAGE", message: message))
+        } catch {
+            logger.error("request failed", metadata: ["error": "\(error)"])
+            return .refusal(.internal("the request failed"))
+        }
+    }
+
+    /// What every response has; and leave for pages of allowed origins to read it.
+    private func finish(_ response: inout Response, to request: Request) {
+        response.headers[.date] = httpDate(settings.clock().wall)
+        response.headers[.server] = "roost"
+        response.headers[.xContentTypeOptions] = "nosniff"
+        guard let origin = request.headers[.origin] else { return }
+        response.headers[.vary] = "Origin"
+        guard authentication.allows(origin: origin, host: request.head.authority) else { return }
+        response.headers[.accessControlAllowOrigin] = origin
+        response.headers[.accessControlAllowMethods] = "GET, POST, PUT, DELETE"
+        response.headers[.accessControlAllowHeaders] = "Authorization, Content-Type"
+        response.headers[.accessControlMaxAge] = "600"
+    }
+}

@@ -1,0 +1,140 @@
+import Broker
+import Dialects
+import JSON
+import Model
+
+extension JSONWriter {
+    /// A topic as every node agrees on it.
+    mutating func topic(_ topic: TopicDefinition) {
+        beginObject()
+        topicFields(topic)
+        endObject()
+    }
+
+    /// A topic with what is kept of it.
+    mutating func topic(_ description: TopicDescription) {
+        beginObject()
+        topicFields(description.definition)
+        key("messages")
+        unsigned(description.statistics.messages)
+        key("bytes")
+        unsigned(description.statistics.bytes)
+        key("subscribers")
+        unsigned(description.subscribers)
+        key("heads")
+        cursor(description.heads)
+        endObject()
+    }
+
+    private mutating func topicFields(_ topic: TopicDefinition) {
+        key("name")
+        string(topic.name.text)
+        key("kind")
+        string(topic.kind == .stream ? "stream" : "table")
+        key("durability")
+        string(topic.durability == .disk ? "disk" : "memory")
+        key("retention")
+        beginObject()
+        let retention = topic.settings.retention
+        key("messages")
+        optional(retention.messages)
+        key("bytes")
+        optional(retention.bytes)
+        key("seconds")
+        optional(retention.seconds)
+        endObject()
+        key("permission")
+        unsigned(UInt64(topic.settings.permission.rawValue))
+        key("owner")
+        string(topic.owner)
+        key("created")
+        string(Timestamp.text(topic.created.wall))
+        key("generation")
+        unsigned(UInt64(topic.generation))
+    }
+
+    private mutating func optional(_ value: UInt64?) {
+        if let value { unsigned(value) } else { null() }
+    }
+
+    /// A cursor as an object.
+    mutating func cursor(_ cursor: Cursor) {
+        beginObject()
+        for (partition, offset) in cursor.sorted {
+            key(partition.description)
+            unsigned(offset)
+        }
+        endObject()
+    }
+
+    /// Messages in their order, with the place after the last of them.
+    mutating func history(_ page: TopicPage) {
+        beginObject()
+        key("messages")
+        beginArray()
+        for item in page.messages {
+            if let message = item.record.message { self.message(message, of: item.record) }
+        }
+        endArray()
+        key("cursor")
+        cursor(page.cursor)
+        key("more")
+        bool(page.more)
+        endObject()
+    }
+
+    private mutating func message(_ message: Message, of record: Record) {
+        let partition = record.partition(of: message)
+        beginObject()
+        key("topic")
+        string(message.topic.text)
+        key("event")
+        string(message.event)
+        key("source")
+        string(message.source)
+        key("data")
+        raw(message.payload)
+        key("id")
+        string(messageIdentifier(record.origin, record.time))
+        key("partition")
+        string(partition.description)
+        key("offset")
+        unsigned(message.offset)
+        key("timestamp")
+        string(Timestamp.text(record.time.wall))
+        if let name = message.key {
+            key("key")
+            string(name)
+        }
+        if !message.publisher.isEmpty {
+            key("user")
+            string(message.publisher)
+        }
+        endObject()
+    }
+
+    /// Where a published message came to stand.
+    mutating func receipt(_ receipt: Receipt, _ acknowledgement: Acknowledgement) {
+        beginObject()
+        key("id")
+        string(messageIdentifier(receipt.partition.origin, receipt.time))
+        key("partition")
+        string(receipt.partition.description)
+        key("offset")
+        unsigned(receipt.offset)
+        key("timestamp")
+        string(Timestamp.text(receipt.time.wall))
+        key("ack")
+        string(acknowledgement.rawValue)
+        endObject()
+    }
+}
+
+/// A message's id, the same at every door: base64url of its origin and its time, which no two messages share.
+func messageIdentifier(_ origin: Origin, _ time: HybridTime) -> String {
+    var bytes = ByteWriter(reservingCapacity: 24)
+    bytes.u64(origin.node.rawValue)
+    bytes.u64(origin.epoch.rawValue)
+    bytes.u64(time.rawValue)
+    return base64URLEncode(bytes.bytes)
+}

@@ -1,0 +1,85 @@
+import Hummingbird
+import HummingbirdCore
+import Model
+
+/// What operators and their tools ask of a node: probes, figures, the description of REST. Open to all who reach the
+/// port.
+struct OperationsDoor: Sendable {
+    let fronts: [FrontPort]
+    let services: any NodeServices
+
+    func addRoutes(to router: Router<RoostContext>) {
+        router.get("/healthz") { _, _ in
+            // Every loop answers, or the probe's own deadline passes.
+            for front in fronts { _ = await front.figures() }
+            return Response.content(.ok, Array("ok\n".utf8), type: "text/plain; charset=utf-8")
+        }
+        router.get("/readyz") { _, _ in
+            guard let reason = await services.unreadiness() else {
+                return Response.content(.ok, Array("ready\n".utf8), type: "text/plain; charset=utf-8")
+            }
+            return .content(.serviceUnavailable, Array("\(reason)\n".utf8), type: "text/plain; charset=utf-8")
+        }
+        router.get("/metrics") { _, _ in
+            let metrics = await frontMetrics() + services.metrics()
+            return Response.content(
+                .ok, Array(metrics.exposition.utf8), type: "text/plain; version=0.0.4; charset=utf-8")
+        }
+        for path: RouterPath in ["/openapi.json", "/api/v1/openapi.json"] {
+            router.get(path) { _, _ in Response.json(.ok, PackageResources.openapi_json) }
+        }
+    }
+
+    /// The front's own figures, summed over the loops.
+    private func frontMetrics() async -> [Metric] {
+        var sum = FrontFigures()
+        for front in fronts {
+            let figures = await front.figures()
+            sum.counters.add(figures.counters)
+            sum.shard.add(figures.shard)
+            sum.connections += figures.connections
+            sum.subscriptions += figures.subscriptions
+        }
+        return sum.metrics
+    }
+}
+
+extension FrontFigures {
+    /// The figures as metrics.
+    var metrics: [Metric] {
+        [
+            Metric("roost_connections", .gauge, help: "Open WebSocket connections.", connections),
+            Metric("roost_subscriptions", .gauge, help: "Live subscriptions.", subscriptions),
+            Metric(
+                "roost_connections_accepted_total", .counter, help: "Connections accepted, HTTP and WebSocket.",
+                counters.accepted),
+            Metric(
+                "roost_websockets_opened_total", .counter, help: "Connections that became a WebSocket.",
+                counters.upgraded),
+            Metric("roost_websockets_refused_total", .counter, help: "Upgrades refused.", counters.refused),
+            Metric(
+                "roost_connections_closed_total", .counter, help: "Connections closed by this node, by reason.",
+                samples: [
+                    Metric.Sample(Double(counters.silent), labels: [.init("reason", "silent")]),
+                    Metric.Sample(Double(counters.violations), labels: [.init("reason", "violation")]),
+                    Metric.Sample(Double(counters.unanswered), labels: [.init("reason", "unanswered_ping")]),
+                ]),
+            Metric(
+                "roost_client_messages_total", .counter, help: "Messages that clients sent.", counters.messagesReceived),
+            Metric("roost_client_bytes_total", .counter, help: "Bytes of clients' frames.", counters.bytesReceived),
+            Metric("roost_frames_sent_total", .counter, help: "Frames sent to clients.", counters.framesSent),
+            Metric("roost_bytes_sent_total", .counter, help: "Bytes of frames sent to clients.", counters.bytesSent),
+            Metric(
+                "roost_event_encodings_total", .counter, help: "Messages encoded for any number of live receivers.",
+                counters.encodings),
+            Metric("roost_messages_published_total", .counter, help: "Messages sequenced here.", shard.published),
+            Metric("roost_messages_delivered_total", .counter, help: "Messages given to receivers.", shard.delivered),
+            Metric("roost_requests_refused_total", .counter, help: "Requests refused.", shard.refused),
+            Metric("roost_catch_up_pages_total", .counter, help: "Pages read for catching up.", shard.pages),
+            Metric(
+                "roost_slow_consumers_total", .counter, help: "Connections that left the live stream.",
+                shard.congestions),
+            Metric("roost_gaps_total", .counter, help: "Gaps told to subscribers.", shard.gaps),
+        ]
+    }
+}

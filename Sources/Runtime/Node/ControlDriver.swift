@@ -1,0 +1,175 @@
+import Clustering
+import Logging
+import Model
+import NIOCore
+import Synchronization
+
+/// What the control plane's driver acts through.
+package struct ControlOutlets: Sendable {
+    package var bus: NanomsgBus
+    package var gossip: GossipSocket
+    /// Reads the log for a lane.
+    package var read: @Sendable (JournalRead, @escaping @Sendable (JournalChunk?) -> Void) -> Void
+    /// Tells every loop what became replicated.
+    package var replicated: @Sendable (UInt64) -> Void
+    /// Another living process owns this node's id.
+    package var conflict: @Sendable () -> Void
+
+    package init(
+        bus: NanomsgBus, gossip: GossipSocket,
+        read: @escaping @Sendable (JournalRead, @escaping @Sendable (JournalChunk?) -> Void) -> Void,
+        replicated: @escaping @Sendable (UInt64) -> Void, conflict: @escaping @Sendable () -> Void
+    ) {
+        self.bus = bus
+        self.gossip = gossip
+        self.read = read
+        self.replicated = replicated
+        self.conflict = conflict
+    }
+}
+
+/// Owns the control plane on an event loop of its own, so that a busy front never looks dead, and does what it asks for.
+package final class ControlDriver: Sendable {
+    private let loop: any EventLoop
+    private let inbox = Mutex<[ControlPlane.Input]>([])
+    private let confirmations = Mutex<[UInt64: @Sendable () -> Void]>([:])
+    private let core: NIOLoopBoundBox<Core>
+
+    private struct Core {
+        var plane: ControlPlane
+        let ledger: PeerLedger
+        var outlets: ControlOutlets?
+        var timer: Scheduled<Void>?
+        var timerAt = MonotonicTime.distantFuture
+        var effects: [ControlPlane.Effect] = []
+        let clock: @Sendable () -> Now
+        let logger: Logger
+
+        mutating func handle(_ input: ControlPlane.Input, at now: MonotonicTime) {
+            plane.handle(input, at: now, ledger: ledger, into: &effects)
+        }
+
+        mutating func takeEffects() -> [ControlPlane.Effect] {
+            defer { effects.removeAll(keepingCapacity: true) }
+            return effects
+        }
+    }
+
+    package init(
+        loop: any EventLoop, plane: ControlPlane, ledger: PeerLedger, clock: @escaping @Sendable () -> Now, logger: Logger
+    ) async throws {
+        self.loop = loop
+        core = try await loop.submit {
+            NIOLoopBoundBox(
+                Core(plane: plane, ledger: ledger, clock: clock, logger: logger), eventLoop: loop)
+        }.get()
+    }
+
+    /// Begins to act through the outlets; what was posted before is handled then.
+    package func start(_ outlets: ControlOutlets) {
+        loop.execute {
+            self.core.value.outlets = outlets
+            self.drain()
+        }
+    }
+
+    /// Hands an input over from any thread.
+    package func post(_ input: ControlPlane.Input) { post([input]) }
+
+    package func post(_ inputs: [ControlPlane.Input]) {
+        if enqueue(inputs) { wake() }
+    }
+
+    /// Puts inputs into the inbox without waking the loop; says whether ``wake()`` must follow.
+    package func enqueue(_ inputs: [ControlPlane.Input]) -> Bool {
+        inbox.withLock { inbox in
+            let wasEmpty = inbox.isEmpty
+            inbox.append(contentsOf: inputs)
+            return wasEmpty
+        }
+    }
+
+    package func wake() { loop.execute { self.drain() } }
+
+    /// Announces what a loop's subscribers want, and calls `confirmed` when every reachable member has taken it.
+    package func interested(
+        loop: Int, id: UInt64, added: [TopicFilter], removed: [TopicFilter], confirmed: @escaping @Sendable () -> Void
+    ) {
+        confirmations.withLock { $0[id] = confirmed }
+        post(.interested(loop: loop, id: id, added: added, removed: removed))
+    }
+
+    /// Reads the plane on its loop.
+    package func inspect<Result: Sendable>(
+        _ body: @escaping @Sendable (ControlPlane, MonotonicTime) -> Result
+    ) async throws -> Result {
+        try await loop.submit { body(self.core.value.plane, self.core.value.clock().monotonic) }.get()
+    }
+
+    private func drain() {
+        guard core.value.outlets != nil else { return }
+        let inputs = inbox.withLock { inbox in
+            defer { inbox = [] }
+            return inbox
+        }
+        let now = core.value.clock().monotonic
+        for input in inputs { core.value.handle(input, at: now) }
+        if core.value.plane.nextDeadline(after: now) <= now { core.value.handle(.tick, at: now) }
+        perform()
+        schedule(after: now)
+    }
+
+    private func schedule(after now: MonotonicTime) {
+        let deadline = core.value.plane.nextDeadline(after: now)
+        guard deadline < core.value.timerAt || core.value.timerAt <= now else { return }
+        core.value.timer?.cancel()
+        core.value.timerAt = deadline
+        guard deadline < .distantFuture else { return }
+        let wait = max(1_000_000, (deadline - now).nanoseconds)
+        core.value.timer = loop.scheduleTask(in: .nanoseconds(wait)) {
+            self.core.value.timerAt = .distantFuture
+            let now = self.core.value.clock().monotonic
+            self.core.value.handle(.tick, at: now)
+            self.perform()
+            self.schedule(after: now)
+        }
+    }
+
+    private func perform() {
+        guard let outlets = core.value.outlets else { return }
+        var frames: [(NodeID, [UInt8])] = []
+        for effect in core.value.takeEffects() {
+            switch effect {
+            case .gossip(let packet, let node, _, let endpoint): outlets.gossip.send(packet, to: node, at: endpoint)
+            case .greet(let endpoint): outlets.gossip.greet(endpoint)
+            case .connect(let node, let endpoint): outlets.bus.connect(node, at: endpoint)
+            case .disconnect(let node): outlets.bus.disconnect(node)
+            case .memberChanged(let member, let before): report(member, from: before)
+            case .conflict: outlets.conflict()
+            case .replication(.send(let peer, let frame)): frames.append((peer, frame))
+            case .replication(.read(let purpose, let read)):
+                outlets.read(read) { chunk in
+                    if let chunk { self.post(.chunk(chunk, for: purpose)) }
+                }
+            case .replication(.replicated(let sequence)): outlets.replicated(sequence)
+            case .replication(.interestConfirmed(_, let id)):
+                let confirmed = confirmations.withLock { $0.removeValue(forKey: id) }
+                confirmed?()
+            case .replication(.cycle(let peer)): outlets.bus.cycle(peer)
+            case .replication(.malformed(let error, let peer)), .malformed(let error, let peer):
+                core.value.logger.warning(
+                    "a peer's frame could not be read", metadata: ["peer": "\(peer)", "error": "\(error)"])
+            }
+        }
+        if !frames.isEmpty { outlets.bus.send(frames) }
+    }
+
+    private func report(_ member: Member, from before: MemberState?) {
+        core.value.logger.info(
+            "member changed",
+            metadata: [
+                "node": "\(member.id)", "name": "\(member.name)", "state": "\(member.state)",
+                "before": "\(before.map { "\($0)" } ?? "unknown")", "incarnation": "\(member.incarnation)",
+            ])
+    }
+}

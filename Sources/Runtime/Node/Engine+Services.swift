@@ -1,0 +1,148 @@
+import Broker
+import Clustering
+import Journal
+import Model
+
+extension Engine: NodeServices {
+    package func attach(_ port: FrontPort, loop: Int) -> LoopStart {
+        ports.withLock { $0.append(port) }
+        ledger.onMail(for: loop) { port.wake() }
+        return ledger.start(loop)
+    }
+
+    package func read(_ read: TopicRead, reply: @escaping @Sendable (Result<TopicPage, Refusal>) -> Void) {
+        log.read(read) { result in
+            reply(result.mapError { .internal("this node's log could not be read: \($0)") })
+        }
+    }
+
+    package func describe(
+        _ topic: TopicDefinition, reply: @escaping @Sendable (Result<TopicDescription, Refusal>) -> Void
+    ) {
+        log.statistics(of: topic.name, generation: topic.generation) { statistics in
+            Task {
+                var subscribers: UInt64 = 0
+                for port in self.attachedPorts { subscribers += UInt64(await port.subscriberCount(of: topic.name)) }
+                do {
+                    subscribers += try await self.control.inspect { plane, _ in
+                        plane.replication.remoteSubscribers(of: topic.name)
+                    }
+                } catch {
+                    return reply(.failure(.internal("the node is stopping")))
+                }
+                reply(.success(TopicDescription(
+                    definition: topic, statistics: statistics, subscribers: subscribers,
+                    heads: self.ledger.read { $0.heads(of: topic.name) })))
+            }
+        }
+    }
+
+    package func announceInterest(
+        loop: Int, added: [TopicFilter], removed: [TopicFilter], confirmed: @escaping @Sendable () -> Void
+    ) {
+        control.interested(loop: loop, id: takeInterestID(), added: added, removed: removed, confirmed: confirmed)
+    }
+
+    package func clusterStatus() async -> ClusterStatus {
+        do {
+            let identity = identity
+            return try await control.inspect { plane, now in
+                let vector = plane.replication.durableVector
+                return ClusterStatus(
+                    identity: identity,
+                    members: plane.members.map { ClusterStatus.Member($0, lane: plane.replication.lag(of: $0.id, at: now), own: identity.id) }
+                        .sorted { $0.name < $1.name },
+                    vector: vector, digest: vector.digest { _ in true }.reduce(0) { ($0 &* 31) &+ $1 })
+            }
+        } catch {
+            return ClusterStatus(identity: identity, members: [], vector: VersionVector(), digest: 0)
+        }
+    }
+
+    package func unreadiness() async -> String? {
+        if let trouble = ledger.trouble { return trouble }
+        return log.hasRoom ? nil : "more records wait for this node's disk than may"
+    }
+
+    package func metrics() async -> [Metric] {
+        var metrics = linkMetrics("gossip", gossip.counters, unit: "packets")
+        metrics += linkMetrics("bus", bus.counters, unit: "frames")
+        let (sequence, recent, topics) = ledger.read { ($0.sequence, $0.recentCount, $0.registry.liveCount) }
+        metrics += [
+            Metric("roost_sequence", .gauge, help: "Last local sequence given.", sequence),
+            Metric("roost_topics", .gauge, help: "Topics that exist.", topics),
+            Metric("roost_message_ids", .gauge, help: "Message ids remembered for deduplication.", recent),
+        ]
+        do {
+            metrics += try await control.inspect { plane, now in plane.metrics(at: now) }
+        } catch {
+            logger.debug("the control plane has stopped", metadata: ["error": "\(error)"])
+        }
+        return metrics
+    }
+
+    private func linkMetrics(_ link: String, _ counters: LinkCounters, unit: String) -> [Metric] {
+        [
+            Metric("roost_\(link)_\(unit)_sent_total", .counter, help: "Sealed \(unit) sent.", counters.sent),
+            Metric(
+                "roost_\(link)_\(unit)_received_total", .counter, help: "Sealed \(unit) received and opened.",
+                counters.received),
+            Metric(
+                "roost_\(link)_\(unit)_refused_total", .counter,
+                help: "Sealed \(unit) dropped: forged, truncated, replayed or otherwise not to be trusted.",
+                samples: DropReason.allCases.map {
+                    Metric.Sample(Double(counters[$0]), labels: [Metric.Label("reason", "\($0)")])
+                }),
+        ]
+    }
+}
+
+extension ClusterStatus.Member {
+    /// A member as this node's membership and lanes see it.
+    init(_ member: Member, lane: LaneStatus?, own: NodeID) {
+        self.init(
+            id: member.id, name: member.name, state: "\(member.state)", incarnation: member.incarnation,
+            boot: member.boot, gossip: member.gossip, bus: member.bus, listen: member.fronts.first,
+            tlsListen: member.fronts.dropFirst().first, lag: member.id == own ? 0 : lane?.lag ?? 0,
+            isConnected: member.id == own || lane?.isConnected ?? false)
+    }
+}
+
+extension ControlPlane {
+    /// Whether a reachable peer has not yet received all that was sent to it.
+    func hasUnreceivedFrames(at now: MonotonicTime) -> Bool {
+        members.contains { member in
+            guard let lane = replication.lag(of: member.id, at: now), lane.isConnected else { return false }
+            return lane.unreceivedBytes > 0
+        }
+    }
+
+    /// The plane's figures.
+    func metrics(at now: MonotonicTime) -> [Metric] {
+        let lanes = members.compactMap { member in replication.lag(of: member.id, at: now).map { (member.name, $0) } }
+        let (counted, membership) = (replication.counters, membership.counters)
+        return [
+            Metric(
+                "roost_members", .gauge, help: "Members by state.",
+                samples: MemberState.allCases.map { state in
+                    Metric.Sample(
+                        Double(members.count { $0.state == state }), labels: [Metric.Label("state", "\(state)")])
+                }),
+            Metric(
+                "roost_lane_lag", .gauge, help: "Own records that a peer has not synced, in local sequences.",
+                samples: lanes.map { Metric.Sample(Double($0.1.lag), labels: [Metric.Label("peer", $0.0)]) }),
+            Metric("roost_lane_frames_sent_total", .counter, help: "Frames sent on lanes.", counted.framesSent),
+            Metric("roost_lane_frames_resent_total", .counter, help: "Frames sent again.", counted.framesResent),
+            Metric("roost_lane_frames_received_total", .counter, help: "Frames received.", counted.framesReceived),
+            Metric(
+                "roost_lane_records_received_total", .counter, help: "Records received from peers.",
+                counted.recordsReceived),
+            Metric("roost_pulls_total", .counter, help: "Journals asked of another holder.", counted.pulls),
+            Metric("roost_snapshots_sent_total", .counter, help: "Registries sent whole.", counted.snapshotsSent),
+            Metric("roost_probes_failed_total", .counter, help: "Probes of members without answer.", membership.probesFailed),
+            Metric("roost_suspicions_total", .counter, help: "Suspicions begun.", membership.suspicions),
+            Metric("roost_refutations_total", .counter, help: "Suspicions of this node contradicted.", membership.refutations),
+            Metric("roost_gossip_packets_malformed_total", .counter, help: "Members' packets that could not be read.", membership.packetsMalformed),
+        ]
+    }
+}

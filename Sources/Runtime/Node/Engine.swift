@@ -1,0 +1,170 @@
+import Broker
+import Clustering
+import Journal
+import Logging
+import Model
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Everything of a node behind its front: log, sequencer, control plane and links, joined.
+package final class Engine: Sendable {
+    package let identity: NodeIdentity
+    let settings: EngineSettings
+    let logger: Logger
+    let ledger: SharedLedger
+    let log: LogThread
+    let control: ControlDriver
+    let bus: NanomsgBus
+    let gossip: GossipSocket
+    private let lock: DirectoryLock
+    private let group: MultiThreadedEventLoopGroup
+    private let nextInterest = Atomic<UInt64>(1)
+    let ports: Mutex<[FrontPort]>
+    private let counting: Mutex<Task<Void, Never>?>
+
+    /// Opens the data directory, takes a fresh epoch, recovers the log, and starts log thread, control plane and links.
+    ///
+    /// - Parameter failed: called when the node can go on no longer, with a sentence that says why.
+    package init(
+        settings: EngineSettings, logger: Logger, failed: @escaping @Sendable (String) -> Void
+    ) async throws {
+        self.settings = settings
+        self.logger = logger
+        lock = try DirectoryLock(directory: settings.directory)
+        let storage = try DirectoryStorage(path: settings.directory)
+        var random = SystemRandomNumberGenerator()
+        let run = try Journal.NodeIdentity.begin(in: storage, at: settings.clock().wall, random: &random)
+        let (opened, recovered) = try Log.open(storage, settings: settings.log)
+        Self.report(recovered, logger: logger)
+        identity = NodeIdentity(id: run.node, name: settings.name, cluster: settings.cluster)
+        let boot = Boot.random(using: systemLinkRandom)
+
+        let wiring = Wiring()
+        let clock = settings.clock
+        ledger = SharedLedger(
+            sequencer: Sequencer(start: SequencerStart(origin: run.origin, recovered: recovered)), loops: settings.loops,
+            clock: { clock().wall }, post: { wiring.post($0) }, posted: { wiring.wake() }, hasRoom: { wiring.hasRoom })
+        log = LogThread(log: opened, storage: storage, settings: settings.logThread, clocks: clock) { wiring.notice($0) }
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        var replication = ReplicationSettings()
+        replication.replicas = settings.replicas
+        replication.minimumMembers = settings.join.isEmpty ? 1 : 2
+        let local = try LocalMember(
+            id: run.node, name: settings.name, boot: boot, epochMilliseconds: UInt64(run.epoch.start.milliseconds),
+            gossip: settings.advertisedGossip, bus: settings.advertisedBus, fronts: settings.advertisedFronts,
+            wireVersion: LaneFrame.formatVersion)
+        let plane = ControlPlane(
+            membership: Membership(
+                local: local, settings: settings.membership, random: RandomSource(seed: systemLinkRandom()),
+                at: clock().monotonic),
+            replication: Replication(
+                settings: replication, own: run.origin, vector: recovered.vector, sequence: recovered.lastSequence,
+                members: max(1, recovered.registry.members.keys.count { $0 != run.node } + 1)))
+        control = try await ControlDriver(
+            loop: group.next(), plane: plane, ledger: PeerLedger(shared: ledger) { [log] in log.skip($0) }, clock: clock,
+            logger: logger)
+        wiring.connect(log: log, control: control, ledger: ledger, logger: logger)
+
+        let link = LinkIdentity(
+            node: run.node, boot: boot, cluster: settings.cluster, messageLimit: settings.messageLimit,
+            advertised: settings.advertisedBus)
+        bus = try NanomsgBus(identity: link, keys: settings.keys, listen: settings.bus) { [control] events in
+            control.post(events.compactMap(ControlPlane.Input.init))
+        }
+        do {
+            gossip = try GossipSocket(identity: link, keys: settings.keys, listen: settings.gossip) { [control] events in
+                control.post(events.map(ControlPlane.Input.init))
+            }
+        } catch {
+            bus.close()
+            throw error
+        }
+        ports = Mutex([])
+        counting = Mutex(nil)
+        let outlets = ControlOutlets(
+            bus: bus, gossip: gossip,
+            read: { [log] read, reply in log.scan(JournalScan(read)) { reply(Self.chunk(from: $0, logger: logger)) } },
+            replicated: { wiring.replicated($0) },
+            conflict: { failed("another living process has this node's id: a data directory must not be used twice") })
+        wiring.onAttached { [self] in attachedPorts }
+        control.start(outlets)
+        let now = clock().wall
+        ledger.sequence(from: nil) { sequencer, batch in sequencer.introduce(name: settings.name, at: now, into: &batch) }
+        startCounting()
+    }
+
+    /// Joins the nodes that the settings name, and waits until one answered, at most `patience`. Gives whether one did.
+    package func join(patience: Duration) async throws -> Bool {
+        guard !settings.join.isEmpty else { return true }
+        control.post(.join(settings.join))
+        let deadline = settings.clock().monotonic + patience
+        while settings.clock().monotonic < deadline {
+            if try await control.inspect({ plane, _ in plane.members.count > 1 }) { return true }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return false
+    }
+
+    /// Announces that the node stops, lets lanes empty for at most `patience`, and closes links, log and directory.
+    package func stop(patience: Duration) async {
+        counting.withLock { $0?.cancel() }
+        control.post(.stopping)
+        let deadline = settings.clock().monotonic + patience
+        while settings.clock().monotonic < deadline {
+            guard let isBusy = try? await control.inspect({ plane, now in plane.hasUnreceivedFrames(at: now) }), isBusy
+            else { break }
+            do { try await Task.sleep(for: .milliseconds(20)) } catch { break }
+        }
+        bus.close()
+        gossip.close()
+        log.close()
+        do { try await group.shutdownGracefully() } catch {
+            logger.warning("the control loop did not stop in an orderly way", metadata: ["error": "\(error)"])
+        }
+    }
+
+    var attachedPorts: [FrontPort] { ports.withLock { $0 } }
+
+    func takeInterestID() -> UInt64 { nextInterest.add(1, ordering: .relaxed).oldValue }
+
+    /// Tells peers once a second how many subscribers each topic has here, where that changed.
+    private func startCounting() {
+        counting.withLock {
+            $0 = Task { [weak self] in
+                while !Task.isCancelled {
+                    do { try await Task.sleep(for: .seconds(1)) } catch { return }
+                    guard let self else { return }
+                    var counts: [TopicName: UInt64] = [:]
+                    for port in self.attachedPorts {
+                        counts.merge(await port.subscriberCounts()) { $0 + $1 }
+                    }
+                    self.control.post(.subscribers(counts))
+                }
+            }
+        }
+    }
+
+    private static func chunk(from result: Result<ScanChunk, StorageError>, logger: Logger) -> JournalChunk? {
+        switch result {
+        case .success(let chunk): return JournalChunk(chunk)
+        case .failure(let error):
+            logger.error("the log could not be read for a peer", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    private static func report(_ recovered: Recovered, logger: Logger) {
+        logger.info(
+            "log opened", metadata: ["records": "\(recovered.records)", "sequence": "\(recovered.lastSequence)"])
+        for hole in recovered.holes {
+            logger.error("a damaged part of the log is kept out of service", metadata: ["place": "\(hole)"])
+        }
+        if let cut = recovered.cut {
+            logger.notice("an unfinished write was cut off the log", metadata: ["place": "\(cut)"])
+        }
+        for file in recovered.damagedFiles {
+            logger.error("a checkpoint could not be read and was passed over", metadata: ["file": "\(file)"])
+        }
+    }
+}

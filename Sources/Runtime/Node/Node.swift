@@ -1,0 +1,182 @@
+import Broker
+import Foundation
+import Logging
+import Model
+import NIOCore
+import NIOPosix
+import NIOSSL
+import UnixSignals
+
+/// Why a node did not start or could not go on.
+package struct NodeFailure: Error, CustomStringConvertible {
+    /// For a person, with what was wrong and what would be right.
+    package let sentence: String
+
+    package init(_ sentence: String) {
+        self.sentence = sentence
+    }
+
+    package var description: String { sentence }
+}
+
+/// A whole node: its engine and its front. Composition only.
+package enum Node {
+    /// How long the start waits for one of the nodes to join, and the stop for lanes to empty.
+    static let patience: Duration = .seconds(3)
+
+    /// Runs a node until SIGTERM, SIGINT, or a failure that it cannot go on with.
+    ///
+    /// Once it accepts clients and has tried to join, it prints one line `ready node=… listen=…` on standard output.
+    package static func run(_ configuration: NodeConfiguration) async throws {
+        LogOutput.install(configuration)
+        let logger = Logger(label: "roost")
+        // Signals that come while the node starts are kept for when it has.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let (endings, end) = AsyncStream.makeStream(of: String?.self)
+        let listening = Task { for await _ in signals { end.yield(nil) } }
+        defer { listening.cancel() }
+
+        let authentication: Authentication
+        let engine: Engine
+        do {
+            authentication = try await Authentication.load(configuration)
+            engine = try await Engine(
+                settings: try EngineSettings(configuration), logger: logger, failed: { end.yield($0) })
+        } catch {
+            throw NodeFailure(explained(error, configuration))
+        }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loops)
+        var listeners: [FrontListener] = []
+        let front: Front
+        do {
+            front = try await Front.start(
+                group: group, settings: FrontSettings(configuration), shardSettings: ShardSettings(configuration),
+                access: configuration.access, services: engine, authentication: authentication, logger: logger)
+            listeners.append(try await front.listen(on: configuration.listen))
+            if let endpoint = configuration.tlsListen {
+                let security = try securityContext(
+                    certificateFile: configuration.tlsCertificateFile ?? "", keyFile: configuration.tlsKeyFile ?? "")
+                listeners.append(try await front.listen(on: endpoint, security: security))
+            }
+        } catch {
+            await engine.stop(patience: .zero)
+            throw NodeFailure(explained(error, configuration))
+        }
+        warn(configuration, logger)
+        let hasJoined = try await engine.join(patience: patience)
+        if !hasJoined {
+            logger.notice(
+                "none of the nodes to join has answered yet; it is tried on",
+                metadata: ["join": "\(configuration.join.map(\.description).joined(separator: ","))"])
+        }
+        let places = zip(["listen", "tls-listen"], listeners).map { "\($0)=\($1.endpoint)" }.joined(separator: " ")
+        FileHandle.standardOutput.write(Data("ready node=\(configuration.nodeName) \(places)\n".utf8))
+
+        var reason: String?
+        for await ending in endings {
+            reason = ending
+            break
+        }
+        logger.notice("stopping", metadata: reason.map { ["reason": "\($0)"] } ?? [:])
+        for listener in listeners { await listener.close() }
+        if reason == nil { await leave(front, engine, configuration) }
+        await engine.stop(patience: reason == nil ? patience : .zero)
+        await front.stop()
+        do { try await group.shutdownGracefully() } catch {
+            logger.warning("the front's loops did not stop in an orderly way", metadata: ["error": "\(error)"])
+        }
+        if let reason { throw NodeFailure(reason) }
+    }
+
+    /// Sends every client to another node, and waits until they have gone or the window has passed.
+    private static func leave(_ front: Front, _ engine: Engine, _ configuration: NodeConfiguration) async {
+        let status = await engine.clusterStatus()
+        let others = status.members.filter { $0.id != engine.identity.id && $0.state == "alive" }
+        let nodes = others.compactMap { $0.listen.map { "\($0)" } }
+        let clock = ContinuousClock()
+        let deadline = clock.now + configuration.drainWindow
+        await front.drain(within: nodes.isEmpty ? .zero : configuration.drainWindow, nodes: nodes)
+        while clock.now < deadline {
+            var connections = 0
+            for port in front.ports { connections += await port.figures().connections }
+            if connections == 0 { return }
+            do { try await Task.sleep(for: .milliseconds(50)) } catch { return }
+        }
+    }
+
+    private static func warn(_ configuration: NodeConfiguration, _ logger: Logger) {
+        guard configuration.isOpenToAll, let role = configuration.anonymousRole else { return }
+        logger.warning(
+            "no authentication is configured: everybody who reaches this node acts as \(role)",
+            metadata: ["listen": "\(configuration.listen)"])
+    }
+
+    /// What a person at the terminal should read of an error at start.
+    private static func explained(_ error: any Error, _ configuration: NodeConfiguration) -> String {
+        if let error = error as? IOError, error.errnoCode == EADDRINUSE {
+            let place = configuration.tlsListen.map { "\(configuration.listen) or \($0)" } ?? "\(configuration.listen)"
+            return "\(place) is in use by another process: choose another address with --listen"
+        }
+        return "\(error)"
+    }
+}
+
+extension EngineSettings {
+    /// What a configuration means for the engine; makes the data directory, and in it a cluster key where none is named.
+    init(_ configuration: NodeConfiguration) throws {
+        let directory = configuration.dataDirectory
+        do {
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw NodeFailure("the data directory \(directory) cannot be made: \((error as NSError).localizedDescription)")
+        }
+        let fronts = [configuration.listen] + (configuration.tlsListen.map { [$0] } ?? [])
+        self.init(
+            directory: directory, name: configuration.nodeName, cluster: configuration.cluster,
+            keys: try ClusterKeyFile.load(configuration), gossip: configuration.gossip, bus: configuration.bus,
+            advertisedGossip: configuration.advertised(configuration.gossip),
+            advertisedBus: configuration.advertised(configuration.bus),
+            advertisedFronts: fronts.filter { $0.port != 0 }.map(configuration.advertised), join: configuration.join,
+            loops: configuration.loops, messageLimit: configuration.limits.messageBytes,
+            replicas: configuration.replicas)
+    }
+}
+
+/// The cluster's key as a file.
+enum ClusterKeyFile {
+    /// The file in the data directory of a node that was given no key.
+    static let name = "cluster.key"
+
+    /// Reads the files that are named, or the data directory's own, which is made where it is missing.
+    static func load(_ configuration: NodeConfiguration) throws -> ClusterKeyRing {
+        let paths = configuration.clusterKeyFiles
+        if !paths.isEmpty { return try ClusterKeyRing(parsing: try paths.map(read).joined(separator: "\n")) }
+        let path = configuration.dataDirectory + "/" + name
+        if FileManager.default.fileExists(atPath: path) { return try ClusterKeyRing(parsing: try read(path)) }
+        let keys = ClusterKeyRing.random()
+        guard FileManager.default.createFile(
+            atPath: path, contents: Data(keys.fileText.utf8), attributes: [.posixPermissions: 0o600])
+        else { throw NodeFailure("the cluster key \(path) cannot be written: \(String(cString: strerror(errno)))") }
+        return keys
+    }
+
+    private static func read(_ path: String) throws -> String {
+        do {
+            return try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw NodeFailure("the cluster key file \(path) cannot be read: \((error as NSError).localizedDescription)")
+        }
+    }
+}
+
+extension ShardSettings {
+    /// The bounds that a configuration gives.
+    init(_ configuration: NodeConfiguration) {
+        self.init()
+        subscriptionsPerConnection = configuration.limits.subscriptions
+        requestsPerSecond = configuration.limits.requestsPerSecond
+        defaultPermission = configuration.defaultPermission
+        defaultRetention = configuration.defaultRetention
+    }
+}

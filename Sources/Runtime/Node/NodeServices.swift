@@ -1,0 +1,63 @@
+import Broker
+import Model
+
+/// What the front needs of the rest of its node. Every call returns at once; answers come later, on any thread.
+package protocol NodeServices: Sendable {
+    /// Who this node is.
+    var identity: NodeIdentity { get }
+
+    /// Makes a loop known to the node; called once for each, on the loop, before it accepts anything.
+    func attach(_ port: FrontPort, loop: Int) -> LoopStart
+
+    /// Reads from the log.
+    func read(_ read: TopicRead, reply: @escaping @Sendable (Result<TopicPage, Refusal>) -> Void)
+
+    /// Gathers a topic's figures over the node and, for subscribers, the cluster.
+    func describe(
+        _ topic: TopicDefinition, reply: @escaping @Sendable (Result<TopicDescription, Refusal>) -> Void)
+
+    /// Announces what a loop's subscribers want of topics in memory; `confirmed` when every reachable member has said
+    /// so.
+    func announceInterest(
+        loop: Int, added: [TopicFilter], removed: [TopicFilter], confirmed: @escaping @Sendable () -> Void)
+
+    /// The cluster as this node sees it now.
+    func clusterStatus() async -> ClusterStatus
+
+    /// Whether the node can do its work: nil, or a sentence that says what fails. A dead peer is no reason.
+    func unreadiness() async -> String?
+
+    /// The figures of everything behind the front.
+    func metrics() async -> [Metric]
+}
+
+/// The names of a node.
+package struct NodeIdentity: Sendable, Equatable {
+    package let id: NodeID
+    package let name: String
+    package let cluster: String
+
+    package init(id: NodeID, name: String, cluster: String) {
+        self.id = id
+        self.name = name
+        self.cluster = cluster
+    }
+}
+
+/// What a loop begins with, all from one moment: its mailbox holds everything after `deliveredThrough`.
+package struct LoopStart {
+    package let ledger: any Ledger
+    package let topics: [TopicDefinition]
+    package let heads: [TopicName: Cursor]
+    package let deliveredThrough: UInt64
+
+    package init(
+        ledger: any Ledger, topics: [TopicDefinition] = [], heads: [TopicName: Cursor] = [:],
+        deliveredThrough: UInt64 = 0
+    ) {
+        self.ledger = ledger
+        self.topics = topics
+        self.heads = heads
+        self.deliveredThrough = deliveredThrough
+    }
+}

@@ -1,0 +1,122 @@
+import Clustering
+import Journal
+import Logging
+import Model
+import Synchronization
+
+/// Joins parts that are made one after the other and call each other: what is said before all are there is kept.
+final class Wiring: Sendable {
+    private let state = Mutex(State())
+
+    private struct State {
+        var log: LogThread?
+        var control: ControlDriver?
+        var ledger: SharedLedger?
+        var logger: Logger?
+        var ports: (@Sendable () -> [FrontPort])?
+        var mustWake = false
+    }
+
+    func connect(log: LogThread, control: ControlDriver, ledger: SharedLedger, logger: Logger) {
+        state.withLock {
+            $0.log = log
+            $0.control = control
+            $0.ledger = ledger
+            $0.logger = logger
+        }
+    }
+
+    func onAttached(_ ports: @escaping @Sendable () -> [FrontPort]) { state.withLock { $0.ports = ports } }
+
+    /// Whether the log thread keeps up.
+    var hasRoom: Bool { state.withLock { $0.log }?.hasRoom ?? true }
+
+    /// Hands a batch on, in the order of local sequence; called under the sequencer's lock, so it only enqueues.
+    func post(_ batch: [Sequenced]) {
+        state.withLock { state in
+            guard let log = state.log, let control = state.control else {
+                preconditionFailure("nothing is sequenced before the parts are joined")
+            }
+            log.append(batch)
+            if control.enqueue([.sequenced(batch)]) { state.mustWake = true }
+        }
+    }
+
+    /// Wakes whom a batch waits for; called after the lock.
+    func wake() {
+        let control = state.withLock { state in
+            defer { state.mustWake = false }
+            return state.mustWake ? state.control : nil
+        }
+        control?.wake()
+    }
+
+    func replicated(_ sequence: UInt64) {
+        for port in state.withLock({ $0.ports })?() ?? [] { port.replicated(through: sequence) }
+    }
+
+    /// Passes on what the log thread says.
+    func notice(_ notice: LogThread.Notice) {
+        let (control, ledger, logger, ports) = state.withLock { ($0.control, $0.ledger, $0.logger, $0.ports) }
+        switch notice {
+        case .durable(let sequence):
+            for port in ports?() ?? [] { port.durable(through: sequence) }
+            control?.post(.synced(through: sequence))
+        case .stalled(let error):
+            logger?.error("the disk takes no records: publishes are refused", metadata: ["error": "\(error)"])
+            ledger?.setTrouble("this node's disk takes no records: \(error)")
+            control?.post(.accepting(false))
+        case .recovered:
+            logger?.notice("the disk takes records again")
+            ledger?.setTrouble(nil)
+            control?.post(.accepting(true))
+        case .failed(let error):
+            logger?.critical("the disk failed to sync: nothing more is accepted", metadata: ["error": "\(error)"])
+            ledger?.setTrouble("this node's disk failed to sync, it accepts nothing until it is started anew: \(error)")
+            control?.post(.accepting(false))
+        case .housekeeping(let done):
+            logger?.debug("log kept in order", metadata: ["dropped": "\(done.dropped)", "rewritten": "\(done.rewritten)"])
+        case .housekeepingFailed(let error):
+            logger?.warning("the log could not be kept in order", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+extension JournalScan {
+    /// What a lane asks for, as the log is asked.
+    init(_ read: JournalRead) {
+        self.init(origin: read.origin, from: read.from, expected: read.after, byteLimit: read.byteLimit)
+    }
+}
+
+extension JournalChunk {
+    /// What the log gave, as a lane takes it.
+    init(_ chunk: ScanChunk) {
+        self.init(
+            items: chunk.items.map { item in
+                switch item {
+                case .record(let record): .record(record)
+                case .absent(let run): .absent(run)
+                }
+            },
+            next: chunk.nextSequence, isAtEnd: chunk.reachedEnd, needsSnapshot: chunk.needsSnapshot)
+    }
+}
+
+extension ControlPlane.Input {
+    /// What the bus says, as the control plane takes it; nil for what concerns the bus alone.
+    init?(_ event: BusEvent) {
+        switch event {
+        case .opened(let node, let boot): self = .opened(node, boot: boot)
+        case .frame(let node, let boot, let frame): self = .frame(frame, from: node, boot: boot)
+        case .writable, .closed: return nil
+        }
+    }
+
+    init(_ event: GossipEvent) {
+        switch event {
+        case .met(let node, let boot, let endpoint): self = .met(node, boot: boot, at: endpoint)
+        case .packet(let node, _, let endpoint, let packet): self = .packet(packet, from: node, at: endpoint)
+        }
+    }
+}

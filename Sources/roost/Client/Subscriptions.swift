@@ -1,0 +1,116 @@
+import JSON
+
+/// What a follower has seen, so that it can go on at another node. Used by one task.
+final class Subscriptions {
+    private let topics: [String]
+    private let since: String?
+    private var remaining: Int?
+    /// By topic and partition; a topic is here once its subscription was confirmed.
+    private var seen: [String: [String: UInt64]] = [:]
+    /// The filters that were confirmed, by their place in `topics`.
+    private var confirmed: Set<Int> = []
+
+    init(topics: [String], since: String?, remaining: Int?) {
+        self.topics = topics
+        self.since = since
+        self.remaining = remaining
+    }
+
+    var wasAttached: Bool { !confirmed.isEmpty }
+
+    /// Whether more messages are wanted.
+    var isUnfinished: Bool { remaining.map { $0 > 0 } ?? true }
+
+    /// A request for each topic: from where it was asked to begin, or from where this one is.
+    func requests() -> [[UInt8]] {
+        topics.enumerated().map { index, topic in
+            LiveRequest.text(id: index, "subscribe") { writer in
+                writer.key("topicName")
+                writer.string(topic)
+                if confirmed.contains(index) {
+                    writer.key("since")
+                    isWildcard(topic) ? writeAll(topic, to: &writer) : writeCursor(seen[topic] ?? [:], to: &writer)
+                } else if let since {
+                    writer.key("since")
+                    writeStart(since, to: &writer)
+                }
+            }
+        }
+    }
+
+    /// Takes the place from which a subscription delivers.
+    func subscribed(_ id: Int?, _ data: JSONView?) {
+        guard let id, topics.indices.contains(id), let cursor = data?["cursor"] else { return }
+        if isWildcard(topics[id]) {
+            for (topic, cursor) in cursor.members() { take(cursor, of: topic) }
+        } else {
+            take(cursor, of: topics[id])
+        }
+        confirmed.insert(id)
+    }
+
+    /// Takes note of a message.
+    func saw(_ event: JSONView) {
+        guard let topic = event["topic"]?.string, let partition = event["partition"]?.string,
+            let offset = event["offset"]?.unsigned
+        else { return }
+        seen[topic, default: [:]][partition] = offset
+        remaining = remaining.map { $0 - 1 }
+    }
+
+    /// Takes note of messages that are not for us.
+    func passed(_ notice: JSONView) {
+        if let topic = notice["topic"]?.string, let cursor = notice["cursor"] { take(cursor, of: topic) }
+    }
+
+    private func take(_ cursor: JSONView, of topic: String) {
+        for (partition, offset) in cursor.members() {
+            guard let offset = offset.unsigned else { continue }
+            let known = seen[topic, default: [:]][partition] ?? 0
+            seen[topic, default: [:]][partition] = max(known, offset)
+        }
+        if seen[topic] == nil { seen[topic] = [:] }
+    }
+
+    private func isWildcard(_ topic: String) -> Bool {
+        topic.split(separator: "/", omittingEmptySubsequences: false).contains { $0 == "+" || $0 == "#" }
+    }
+
+    /// The places in every topic that was met; a filter is not shown those that it does not match.
+    private func writeAll(_ filter: String, to writer: inout JSONWriter) {
+        writer.beginObject()
+        for (topic, cursor) in seen.sorted(by: { $0.key < $1.key }) {
+            writer.key(topic)
+            writeCursor(cursor, to: &writer)
+        }
+        writer.endObject()
+    }
+
+    private func writeCursor(_ cursor: [String: UInt64], to writer: inout JSONWriter) {
+        writer.beginObject()
+        for (partition, offset) in cursor.sorted(by: { $0.key < $1.key }) {
+            writer.key(partition)
+            writer.unsigned(offset)
+        }
+        writer.endObject()
+    }
+
+    /// `beginning`, `last:N`, a time, a cursor as object or as compact text.
+    private func writeStart(_ text: String, to writer: inout JSONWriter) {
+        if text.hasPrefix("last:"), let count = Int64(text.dropFirst(5)) {
+            writer.beginObject()
+            writer.key("last")
+            writer.integer(count)
+            writer.endObject()
+        } else if text.hasPrefix("{"), let object = try? JSONView(parsing: Array(text.utf8)) {
+            writer.raw(object.bytes)
+        } else if text.contains(":") {
+            writer.beginObject()
+            writer.key("time")
+            writer.string(text)
+            writer.endObject()
+        } else {
+            writer.string(text)
+        }
+    }
+}

@@ -1,0 +1,195 @@
+import Broker
+import Logging
+import Model
+import NIOCore
+import NIOPosix
+import Runtime
+import Synchronization
+import Testing
+
+/// A front on a port of its own, over a node that sequences in memory and keeps no log.
+struct FrontFixture {
+    let front: Front
+    let listener: FrontListener
+    let group: MultiThreadedEventLoopGroup
+
+    static func run(
+        settings: FrontSettings = FrontSettings(), anonymous: String? = AccessPolicy.admin,
+        _ body: (FrontFixture) async throws -> Void
+    ) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let key = await TokenKey.secret(Array("0123456789abcdef0123456789abcdef".utf8))
+        let front = try await Front.start(
+            group: group, settings: settings, shardSettings: ShardSettings(), access: .standard, services: LoneNode(),
+            authentication: Authentication(
+                verifier: TokenVerifier(keys: [key]), minter: TokenMinter(key: key), users: UserFile(),
+                anonymousRole: anonymous),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let listener = try await front.listen(on: Endpoint(host: "127.0.0.1", port: 0))
+        let fixture = FrontFixture(front: front, listener: listener, group: group)
+        do {
+            try await body(fixture)
+        } catch {
+            await fixture.end()
+            throw error
+        }
+        await fixture.end()
+    }
+
+    private func end() async {
+        await listener.close()
+        await front.stop()
+        do { try await group.shutdownGracefully() } catch { Issue.record(error) }
+    }
+
+    /// Connects; the body is given what a test may say and read.
+    func connect(_ body: (RawConnection) async throws -> Void) async throws {
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: listener.endpoint.host, port: Int(listener.endpoint.port)) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        // A front that never answers must fail the test, not hang it.
+        let deadline = channel.channel.eventLoop.scheduleTask(in: .seconds(30)) {
+            Issue.record("no answer within 30 s")
+            channel.channel.close(promise: nil)
+        }
+        defer { deadline.cancel() }
+        try await channel.executeThenClose { inbound, outbound in
+            try await body(RawConnection(inbound: inbound.makeAsyncIterator(), outbound: outbound))
+        }
+    }
+}
+
+/// The bytes of one connection.
+final class RawConnection {
+    private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+    private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    private var held: [UInt8] = []
+
+    init(
+        inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator,
+        outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    ) {
+        self.inbound = inbound
+        self.outbound = outbound
+    }
+
+    func send(_ bytes: [UInt8]) async throws { try await outbound.write(ByteBuffer(bytes: bytes)) }
+
+    func send(_ text: String) async throws { try await send(Array(text.utf8)) }
+
+    /// Reads until `enough` has what it needs, and keeps what follows; nil when the connection ended before.
+    func read<Result>(_ enough: (inout [UInt8]) throws -> Result?) async throws -> Result? {
+        while true {
+            if let result = try enough(&held) { return result }
+            guard let part = try await inbound.next() else { return nil }
+            held.append(contentsOf: part.readableBytesView)
+        }
+    }
+
+    /// Everything up to the connection's end.
+    func rest() async throws -> String {
+        while let part = try await inbound.next() { held.append(contentsOf: part.readableBytesView) }
+        defer { held = [] }
+        return String(decoding: held, as: UTF8.self)
+    }
+}
+
+/// A node of one loop whose ledger is the loop's own.
+final class LoneNode: NodeServices {
+    let identity = NodeIdentity(id: NodeID(rawValue: 1), name: "lone", cluster: "test")
+
+    func attach(_ port: FrontPort, loop: Int) -> LoopStart { LoopStart(ledger: LoneLedger()) }
+
+    func read(_ read: TopicRead, reply: @escaping @Sendable (Result<TopicPage, Refusal>) -> Void) {
+        reply(.failure(.notSupported("no log here")))
+    }
+
+    func describe(_ topic: TopicDefinition, reply: @escaping @Sendable (Result<TopicDescription, Refusal>) -> Void) {
+        reply(
+            .success(
+                TopicDescription(
+                    definition: topic, statistics: TopicStatistics(messages: 0, bytes: 0), subscribers: 0,
+                    heads: Cursor())))
+    }
+
+    func announceInterest(
+        loop: Int, added: [TopicFilter], removed: [TopicFilter], confirmed: @escaping @Sendable () -> Void
+    ) { confirmed() }
+
+    func clusterStatus() async -> ClusterStatus {
+        ClusterStatus(identity: identity, members: [], vector: VersionVector(), digest: 7)
+    }
+
+    func unreadiness() async -> String? { "the disk is gone" }
+
+    func metrics() async -> [Metric] { [Metric("roost_lone", .gauge, help: "Alone.", 1)] }
+}
+
+/// Sequences without a lock, for one loop. Topics exist as soon as they are asked for.
+private final class LoneLedger: Ledger {
+    private let origin = Origin(node: NodeID(rawValue: 1), epoch: Epoch(rawValue: 1))
+    private var registry = Registry()
+    private var mailbox: [Sequenced] = []
+    private var sequence: UInt64 = 0
+    private var offsets: [TopicName: UInt64] = [:]
+
+    private func append(_ body: Record.Body, _ transition: TopicTransition? = nil) -> Record {
+        sequence += 1
+        let record = Record(
+            origin: origin, slot: .system, position: sequence, time: HybridTime(milliseconds: 1_000 + sequence),
+            seen: 0,
+            body: body)
+        mailbox.append(Sequenced(sequence: sequence, record: record, transition: transition))
+        return record
+    }
+
+    func publish(_ drafts: [Draft]) -> [Result<Receipt, Refusal>] {
+        drafts.map { draft in
+            let offset = offsets[draft.topic, default: 0] + 1
+            offsets[draft.topic] = offset
+            let message = Message(
+                topic: draft.topic, generation: 1, offset: offset, event: draft.event, key: draft.key,
+                publisher: draft.publisher, source: draft.source, messageID: draft.messageID, expiry: nil,
+                payload: draft.payload)
+            let record = append(.message(message))
+            return .success(
+                Receipt(
+                    partition: record.partition(of: message), offset: offset, time: record.time, sequence: sequence,
+                    isRepeat: false))
+        }
+    }
+
+    func createTopic(_ topic: TopicCreation) -> Result<TopicWrite, Refusal> {
+        let change = TopicChange.created(
+            topic.name, generation: 1, kind: topic.kind, durability: topic.durability, owner: topic.owner,
+            groups: topic.groups, settings: topic.settings)
+        let stamp = Stamp(time: HybridTime(milliseconds: 1_001 + sequence), origin: origin)
+        let transition = registry.merge(change, stamp: stamp)
+        _ = append(.topic(change), transition)
+        guard let definition = registry.topic(topic.name) else { return .failure(.internal("not merged")) }
+        return .success(TopicWrite(definition: definition, sequence: 0))
+    }
+
+    func changeTopic(_ name: TopicName, retention: Retention?, permission: PermissionMask?) -> Result<
+        TopicWrite, Refusal
+    > {
+        .failure(.notSupported("not here"))
+    }
+
+    func destroyTopic(_ name: TopicName) -> Result<TopicWrite, Refusal> { .failure(.notSupported("not here")) }
+
+    func take() -> [Sequenced] {
+        defer { mailbox = [] }
+        return mailbox
+    }
+
+    func heads(of topics: [TopicName]) -> (heads: [Cursor], sequence: UInt64, batch: [Sequenced]) {
+        let heads = topics.map { topic in
+            offsets[topic].map { Cursor([Partition(origin: origin, generation: 1): $0]) } ?? Cursor()
+        }
+        return (heads, sequence, take())
+    }
+}

@@ -1,0 +1,144 @@
+import Model
+import Runtime
+import Testing
+
+@Suite("Link sessions")
+struct LinkSessionsTests {
+    private let alice = LinkSample.identity(1)
+    private let bob = LinkSample.identity(2)
+
+    @Test("open on both ends after three hellos")
+    func opening() {
+        var atAlice = sessions(alice)
+        var atBob = sessions(bob)
+        let first = atAlice.hello(to: bob.node, firstCounter: 1)
+        #expect(atBob.receive(first) == .init(answer: true))
+        #expect(atBob[alice.node] == nil)
+        let second = atBob.answer(to: first, firstCounter: 1)
+        #expect(atAlice.receive(second) == .init(opened: true, answer: true))
+        let third = atAlice.answer(to: second, firstCounter: 1)
+        #expect(third.hasSession)
+        #expect(atBob.receive(third) == .init(opened: true))
+        #expect(atAlice[bob.node]?.boot == bob.boot)
+        #expect(atBob[alice.node]?.boot == alice.boot)
+        #expect(atBob.receive(third) == .init(), "the same hello again changes nothing and needs no answer")
+    }
+
+    @Test("replace an earlier run's, whose recorded hellos then open nothing")
+    func replay() throws {
+        var atBob = sessions(bob)
+        var atAlice = sessions(alice)
+        let recorded = open(&atAlice, alice, &atBob, bob)
+        let restarted = LinkSample.identity(1, boot: 555)
+        var atRestarted = sessions(restarted)
+        let later = open(&atRestarted, restarted, &atBob, bob)
+        #expect(atBob[alice.node]?.boot == restarted.boot)
+        for hello in recorded {
+            let outcome = atBob.receive(hello)
+            #expect(!outcome.opened && outcome.ended == nil)
+            #expect(outcome.dropped == (hello.echo == nil ? nil : .staleEcho))
+        }
+        #expect(atBob[alice.node]?.boot == restarted.boot)
+        atBob.forget(alice.node)
+        for hello in recorded + later { #expect(!atBob.receive(hello).opened) }
+        #expect(atBob.count == 0)
+    }
+
+    @Test("begin again after one end has forgotten, though the boots are the same")
+    func forgetting() throws {
+        var atAlice = sessions(alice)
+        var atBob = sessions(bob)
+        _ = open(&atAlice, alice, &atBob, bob)
+        #expect(atBob.forget(alice.node) == alice.end)
+        #expect(atBob.forget(alice.node) == nil)
+        // Alice, who still has hers, speaks up with an echo that is no longer current.
+        let stale = atAlice.hello(to: bob.node, firstCounter: 9)
+        #expect(atBob.receive(stale) == .init(answer: true, dropped: .staleEcho))
+        let answer = atBob.answer(to: stale, firstCounter: 1)
+        #expect(atAlice.receive(answer).answer)
+        #expect(atBob.receive(atAlice.answer(to: answer, firstCounter: 9)).opened)
+    }
+
+    @Test("refuse our own hello, a copied identity, another wire version and messages too large")
+    func refusals() {
+        var atBob = sessions(bob)
+        var hello = atBob.hello(to: nil, firstCounter: 1)
+        #expect(atBob.receive(hello) == .init(dropped: .reflected))
+        hello.sender = LinkEnd(node: bob.node, boot: alice.boot)
+        #expect(atBob.receive(hello) == .init(dropped: .duplicateIdentity))
+        hello.sender = alice.end
+        hello.wireVersion += 1
+        #expect(atBob.receive(hello) == .init(dropped: .unknownVersion))
+        hello.wireVersion -= 1
+        hello.messageLimit = 2 * 1024 * 1024
+        #expect(atBob.receive(hello) == .init(dropped: .limitMismatch))
+        hello.messageLimit = .max
+        #expect(atBob.receive(hello) == .init(dropped: .limitMismatch))
+    }
+
+    @Test("stay within their bound; the one unheard for longest goes")
+    func bound() {
+        var atBob = LinkSessions(identity: bob, bound: 2, frameLimit: 2 * 1024 * 1024)
+        let peers = [3, 4, 5].map { LinkSample.identity($0) }
+        for peer in peers[..<2] {
+            var there = sessions(peer)
+            _ = open(&there, peer, &atBob, bob)
+        }
+        atBob.heard(peers[0].node)
+        var there = sessions(peers[2])
+        _ = open(&there, peers[2], &atBob, bob)
+        #expect(atBob.count == 2)
+        #expect(atBob[peers[1].node] == nil)
+    }
+
+    @Test(
+        "open at both ends however hellos are lost, doubled and delayed, and both agree",
+        arguments: 1...50 as ClosedRange<UInt64>)
+    func convergence(seed: UInt64) {
+        var random = RandomSource(seed: seed)
+        var tables = [sessions(alice), sessions(bob)]
+        let nodes = [alice.node, bob.node]
+        var wire: [(to: Int, hello: LinkHello)] = []
+        func step(losing: Bool) {
+            for (index, other) in [(0, 1), (1, 0)] where tables[index][nodes[other]] == nil {
+                wire.append((other, tables[index].hello(to: nodes[other], firstCounter: 1)))
+            }
+            for _ in 0..<8 where !wire.isEmpty {
+                let choice = losing ? Int.random(in: wire.indices, using: &random) : 0
+                let fate = losing ? Int.random(in: 0..<4, using: &random) : 0
+                let (to, hello) = fate == 1 ? wire[choice] : wire.remove(at: choice)
+                if fate == 2 { continue }
+                if tables[to].receive(hello).answer {
+                    wire.append((1 - to, tables[to].answer(to: hello, firstCounter: 1)))
+                }
+            }
+            if wire.count > 64 { wire.removeFirst(wire.count - 64) }
+            if losing, Int.random(in: 0..<10, using: &random) == 0 {
+                let index = Int.random(in: 0..<2, using: &random)
+                tables[index].forget(nodes[1 - index])
+            }
+        }
+        for _ in 0..<100 { step(losing: true) }
+        for _ in 0..<40 { step(losing: false) }
+        #expect(tables[0][bob.node]?.boot == bob.boot, "seed \(seed)")
+        #expect(tables[1][alice.node]?.boot == alice.boot, "seed \(seed)")
+        #expect(wire.isEmpty, "seed \(seed): the hellos come to an end")
+    }
+
+    private func sessions(_ identity: LinkIdentity) -> LinkSessions {
+        LinkSessions(identity: identity, bound: 8, frameLimit: 2 * 1024 * 1024)
+    }
+
+    /// Opens a session and gives back the hellos that `near` sent for it.
+    private func open(
+        _ near: inout LinkSessions, _ nearby: LinkIdentity, _ far: inout LinkSessions, _ faraway: LinkIdentity
+    ) -> [LinkHello] {
+        var sent = [near.hello(to: faraway.node, firstCounter: 1)]
+        while let hello = sent.last, far.receive(hello).answer {
+            let answer = far.answer(to: hello, firstCounter: 1)
+            guard near.receive(answer).answer else { break }
+            sent.append(near.answer(to: answer, firstCounter: 1))
+        }
+        return sent
+    }
+}
