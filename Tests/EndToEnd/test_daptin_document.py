@@ -1,0 +1,97 @@
+"""The two clients in Daptin's own document, as they stand there but for host and token."""
+
+import functools
+import http.server
+import re
+import threading
+
+import pytest
+
+from cluster import Cluster
+from javascript import FIXTURES, MODULES, Program, needs_chromium, needs_node, needs_react
+from tokens import SECRET, token
+
+DOCUMENT = (FIXTURES / "daptin-websocket-api.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A node that wants tokens."""
+    secret = tmp_path_factory.mktemp("secret") / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    with Cluster(1, "--auth-secret-file", str(secret), token=token("root", roles=["admin"])) as cluster:
+        yield cluster[0]
+
+
+def block(beginning):
+    """The document's code block that begins so."""
+    blocks = re.findall(r"```javascript\n(.*?)```", DOCUMENT, re.DOTALL)
+    return next(each for each in blocks if each.startswith(beginning))
+
+
+@needs_node
+def test_the_class_works(guarded):
+    source = block("class DaptinWebSocket").split("// Usage")[0]
+    program = Program("daptin-class.mjs", guarded.url, token("alice", roles=["admin"]), text=source)
+    try:
+        assert program.until("log")[0] == "Connected to Daptin WebSocket"
+        # The second handler took the place of the first, as the class has it.
+        got = program.until("several", 2)
+        assert ["chat-room-1", "new-message", "Hello!"] in got
+        assert ["order", "new-message", {"id": "order-123"}] in got
+    finally:
+        program.end()
+
+
+@needs_chromium
+@needs_react
+def test_the_react_hook_works(guarded, attach, browser, tmp_path):
+    secret = token("bob", roles=["admin"])
+    hook = block("import { useEffect").replace("localhost:6336", guarded.front)
+    (tmp_path / "hook.js").write_text(f"{hook}\nexport {{ useDaptinWebSocket }};\n")
+    (tmp_path / "react-module.js").write_text("export const { useEffect, useState, useCallback } = React;\n")
+    for name in ("react", "react-dom"):
+        (tmp_path / f"{name}.js").write_bytes((MODULES / name / f"umd/{name}.production.min.js").read_bytes())
+    (tmp_path / "index.html").write_text(
+        '<!doctype html><div id="root"></div><script src="react.js"></script><script src="react-dom.js"></script>'
+        '<script type="importmap">{"imports": {"react": "./react-module.js"}}</script>'
+        '<script type="module">import { useDaptinWebSocket } from "./hook.js";'
+        f'function App() {{ const hook = useDaptinWebSocket("{secret}"); window.hook = hook;'
+        'return React.createElement("pre", null, JSON.stringify(hook.messages)); }'
+        'ReactDOM.createRoot(document.getElementById("root")).render(React.createElement(App));</script>'
+    )
+    serve = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    serve.log_message = lambda *_: None
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        writer = attach(guarded, secret)
+        for name in ("user_account", "document"):
+            writer.create(name)
+        browser.open(f"http://127.0.0.1:{server.server_port}/")
+        browser.until("window.hook && window.hook.connected")
+        browser.run("window.hook.subscribe(['user_account', 'document'])")
+        browser.until("window.hook.messages.filter((each) => each.type === 'response' && each.ok).length === 2")
+        writer.publish("user_account", {"n": 1})
+        writer.publish("document", {"n": 2})
+        browser.until("window.hook.messages.filter((each) => each.type === 'event').length === 2")
+        shown = "window.hook.messages.filter((each) => each.type === 'event').map((each) => [each.topic, each.data.n])"
+        assert browser.run(shown) == [["user_account", 1], ["document", 2]]
+    finally:
+        server.shutdown()
+
+
+def test_a_token_is_needed_and_has_to_be_good(guarded, attach):
+    good = attach(guarded, token("alice", roles=["admin"]))
+    assert good.session["data"]["user"] == "alice"
+    forged = token("eve", secret="another secret of that length 0123456789")
+    bad = [None, "nonsense", forged, token("eve", lifetime=-60), token("eve", algorithm="none")]
+    for each in bad:
+        # Refused before the upgrade, or told and closed with 1008; never let in.
+        try:
+            client = attach(guarded, each)
+        except Exception as error:  # noqa: BLE001 (whatever the library makes of a refusal)
+            assert "401" in str(error) or "403" in str(error) or "1008" in str(error) or "AUTH" in str(error), error
+        else:
+            raise AssertionError(f"let in with {each}: {client.session}")

@@ -1,0 +1,72 @@
+# shellcheck shell=bash disable=SC2034
+# Debian packages. Sourced after say.sh.
+
+# What a build needs.
+readonly build_packages=(libnanomsg-dev libssl-dev libsqlite3-dev zlib1g-dev pkg-config)
+# What the tests of the whole program need; a real browser and React are among their clients.
+readonly test_packages=(python3 python3-venv curl)
+readonly browser_packages=(chromium nodejs node-ws node-react node-react-dom)
+
+# The packages among its arguments that are not installed, one a line.
+missing_packages() {
+  local name
+  for name in "$@"; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed && continue
+    # A command that came from elsewhere will do as well as the package.
+    case $name in
+      chromium | python3 | curl) command -v "$name" >/dev/null && continue ;;
+      nodejs) command -v node >/dev/null && continue ;;
+      pkg-config) command -v pkg-config >/dev/null && continue ;;
+    esac
+    echo "$name"
+  done
+}
+
+# Runs its arguments as root; fails when there is no way to.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    sudo "$@"
+  else
+    return 126
+  fi
+}
+
+# Installs what is missing among its arguments: 0 when all are there in the end, and words about it otherwise.
+try_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  if ! command -v apt-get >/dev/null; then
+    warn "This is no Debian system, so these cannot be installed for you: ${missing[*]}."
+    return 1
+  fi
+  say "Installing Debian packages: ${missing[*]}"
+  local log code=0
+  log=$(mktemp)
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" \
+    >"$log" 2>&1 || code=$?
+  if [ "$code" -ne 0 ] && [ "$code" -ne 126 ]; then # the lists may be old
+    code=0
+    { as_root apt-get update && as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 || code=$?
+  fi
+  case $code in
+    0) ;;
+    126) warn "Installing needs root, and there is no sudo that would let us: ${missing[*]}." ;;
+    *) tail -n 5 "$log" >&2 ;;
+  esac
+  rm -f "$log"
+  return "$code"
+}
+
+# Installs what is missing among its arguments, or ends the tool with a way out.
+need_packages() {
+  try_packages "$@" && return 0
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  fail "These packages are needed and could not be installed: ${missing[*]}." \
+    "Have an administrator run:  apt-get update && apt-get install ${missing[*]}" \
+    "then start this again (on another system, install what provides the same)."
+}
