@@ -70,3 +70,14 @@ need_packages() {
     "Have an administrator run:  apt-get update && apt-get install ${missing[*]}" \
     "then start this again (on another system, install what provides the same)."
 }
+
+# Installs the Python packages of the tests from PyPI into .build/venv, unless the same are there.
+need_python_packages() {
+  local venv=.build/venv wanted=Tests/EndToEnd/requirements.txt
+  cmp -s "$wanted" "$venv/installed.txt" && return
+  say "Installing the Python packages of the tests into $venv"
+  python3 -m venv --clear "$venv" || fail "python3 could not make $venv." "Install python3-venv, then start this again."
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" ||
+    fail "The Python packages of $wanted could not be installed." "They come from PyPI: is there a network?"
+  cp "$wanted" "$venv/installed.txt"
+}
