@@ -75,6 +75,7 @@ let package = Package(
         ),
 
         // Tests, fastest first; the simulator runs whole clusters in one process under a virtual clock.
+        .testTarget(name: "ModelTests", dependencies: ["Model"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "Model"]),
         .testTarget(name: "WebSocketTests", dependencies: ["Model", "WebSocket"]),
         .target(
@@ -90,6 +91,7 @@ let package = Package(
             dependencies: nio + [
                 "Broker", "Clustering", "CNanomsg", "Dialects", "JSON", "Journal", "Model", "Runtime", "Simulator",
                 "WebSocket", .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -2,8 +2,8 @@ import Model
 
 /// The cluster as one node sees it: who is a member, and what is replicated between members.
 ///
-/// One of the node's parts; owned by the control thread. It joins ``Membership`` and ``Replication``, which know nothing of
-/// each other: a member that comes to life is connected, and one that dies is taken off what lanes wait for.
+/// One of the node's parts; owned by the control thread. It joins ``Membership`` and ``Replication``, which know
+/// nothing of each other: a member that comes to life is connected, and one that dies is taken off what lanes wait for.
 package struct ControlPlane {
     package private(set) var membership: Membership
     package private(set) var replication: Replication

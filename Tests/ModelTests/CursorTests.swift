@@ -4,7 +4,8 @@ import Testing
 @Suite("A cursor")
 struct CursorTests {
     private let partition = Partition(
-        origin: Origin(node: NodeID(rawValue: 0x0102), epoch: Epoch(rawValue: 0xFF00_0000_0000_0001)), generation: 4_000_000_000)
+        origin: Origin(node: NodeID(rawValue: 0x0102), epoch: Epoch(rawValue: 0xFF00_0000_0000_0001)),
+        generation: 4_000_000_000)
 
     @Test("comes back from its compact text")
     func compactText() throws {
@@ -13,7 +14,8 @@ struct CursorTests {
             var cursor = Cursor()
             for _ in 0..<Int.random(in: 0...20, using: &random) {
                 let origin = Origin(node: NodeID(rawValue: random.next()), epoch: Epoch(rawValue: random.next()))
-                cursor.advance(Partition(origin: origin, generation: .random(in: 1...9, using: &random)), to: random.next())
+                cursor.advance(
+                    Partition(origin: origin, generation: .random(in: 1...9, using: &random)), to: random.next())
             }
             #expect(try Cursor(compactText: cursor.compactText) == cursor, "seed \(seed)")
         }
@@ -86,8 +88,12 @@ struct VersionVectorTests {
         var random = RandomSource(seed: 3)
         for _ in 0..<200 {
             let entries = (0..<6).map { _ in
-                (Origin(node: NodeID(rawValue: .random(in: 1...3, using: &random)), epoch: Epoch(rawValue: .random(in: 1...3, using: &random))),
-                    Slot(index: .random(in: 0...64, using: &random))!, UInt64.random(in: 1...5, using: &random))
+                (
+                    Origin(
+                        node: NodeID(rawValue: .random(in: 1...3, using: &random)),
+                        epoch: Epoch(rawValue: .random(in: 1...3, using: &random))),
+                    Slot(index: .random(in: 0...64, using: &random))!, UInt64.random(in: 1...5, using: &random)
+                )
             }
             var (one, other) = (VersionVector(), VersionVector())
             for entry in entries { one.advance(entry.0, entry.1, to: entry.2) }

@@ -13,20 +13,25 @@ struct RecordCodecTests {
         let body: Record.Body
         switch Int.random(in: 0..<5, using: &random) {
         case 0:
-            body = .topic(.created(
-                name, generation: 3, kind: .table, durability: .memory, owner: text(&random),
-                groups: [text(&random), text(&random)],
-                settings: TopicSettings(retention: Retention(messages: 5, bytes: nil, seconds: 7), permission: .ownerOnly)))
+            body = .topic(
+                .created(
+                    name, generation: 3, kind: .table, durability: .memory, owner: text(&random),
+                    groups: [text(&random), text(&random)],
+                    settings: TopicSettings(
+                        retention: Retention(messages: 5, bytes: nil, seconds: 7), permission: .ownerOnly)))
         case 1: body = .topic(.changed(name, generation: 1, revision: random.next(), settings: TopicSettings()))
         case 2: body = .topic(.destroyed(name, generation: .max))
         case 3: body = .member(MemberRecord(node: origin.node, name: text(&random)))
         default:
-            body = .message(Message(
-                topic: name, generation: 1, offset: random.next(), event: text(&random),
-                key: random.next() % 2 == 0 ? nil : text(&random), publisher: text(&random), source: text(&random),
-                messageID: random.next() % 2 == 0 ? nil : text(&random),
-                expiry: random.next() % 2 == 0 ? nil : WallTime(milliseconds: Int64(bitPattern: random.next())),
-                payload: (0..<Int.random(in: 0...40, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }))
+            body = .message(
+                Message(
+                    topic: name, generation: 1, offset: random.next(), event: text(&random),
+                    key: random.next() % 2 == 0 ? nil : text(&random), publisher: text(&random), source: text(&random),
+                    messageID: random.next() % 2 == 0 ? nil : text(&random),
+                    expiry: random.next() % 2 == 0 ? nil : WallTime(milliseconds: Int64(bitPattern: random.next())),
+                    payload: (0..<Int.random(in: 0...40, using: &random)).map { _ in
+                        UInt8.random(in: 0...255, using: &random)
+                    }))
         }
         return Record(
             origin: origin, slot: Slot(index: .random(in: 0...64, using: &random))!, position: random.next(),

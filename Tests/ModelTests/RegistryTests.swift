@@ -79,11 +79,14 @@ struct RegistryTests {
     @Test("keeps the owner of the earliest of two creations, whichever comes first")
     func rivals() throws {
         let name = try TopicName("shared")
-        let (first, second) = (Origin(node: NodeID(rawValue: 1), epoch: Epoch(rawValue: 1)),
-            Origin(node: NodeID(rawValue: 2), epoch: Epoch(rawValue: 1)))
+        let (first, second) = (
+            Origin(node: NodeID(rawValue: 1), epoch: Epoch(rawValue: 1)),
+            Origin(node: NodeID(rawValue: 2), epoch: Epoch(rawValue: 1))
+        )
         func creation(_ owner: String) -> TopicChange {
             .created(
-                name, generation: 1, kind: .stream, durability: .disk, owner: owner, groups: [], settings: TopicSettings())
+                name, generation: 1, kind: .stream, durability: .disk, owner: owner, groups: [],
+                settings: TopicSettings())
         }
         let changes = [
             (creation("late"), Stamp(time: HybridTime(milliseconds: 9), origin: first)),

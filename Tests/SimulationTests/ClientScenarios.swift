@@ -119,7 +119,9 @@ struct ClientScenarios {
                 world.create(topic, on: Int.random(in: 0..<3, using: &world.random))
                 // Whoever knows the topic first publishes to it, so that the message may overtake the creation.
                 for _ in 0..<60 {
-                    for node in 0..<3 { world.publish("\(topic)-\(node)-\(world.now.nanoseconds)", to: topic, on: node) }
+                    for node in 0..<3 {
+                        world.publish("\(topic)-\(node)-\(world.now.nanoseconds)", to: topic, on: node)
+                    }
                     world.run(for: .milliseconds(2))
                 }
                 if world.random.chance(0.3) { clients[1].move() }

@@ -37,8 +37,12 @@ struct MemoryScenarios {
                 }
             }
             for index in 2...3 {
-                let foreign = world.nodes[index].process!.history(of: topic).filter { $0.partition.origin.node != world.nodes[index].id }
-                if !foreign.isEmpty { broken.append("node \(index), without a subscriber, got \(foreign.count) messages") }
+                let foreign = world.nodes[index].process!.history(of: topic).filter {
+                    $0.partition.origin.node != world.nodes[index].id
+                }
+                if !foreign.isEmpty {
+                    broken.append("node \(index), without a subscriber, got \(foreign.count) messages")
+                }
             }
             return broken
         }
@@ -76,7 +80,10 @@ struct MemoryScenarios {
             for client in clients {
                 for head in heads where (client.state(of: topic)?.cursor[head.partition] ?? 0) != head.offset {
                     let seen = client.state(of: topic)?.cursor[head.partition] ?? 0
-                    broken.append("\(client.name) on node \(client.node ?? -1) is at \(seen) of \(head.offset) in \(head.partition.origin)")
+                    broken.append(
+                        "\(client.name) on node \(client.node ?? -1) is at \(seen) of \(head.offset) "
+                            + "in \(head.partition.origin)"
+                    )
                 }
             }
             return broken

@@ -34,7 +34,9 @@ struct ReplicationScenarios {
                 world.load(topics, for: .milliseconds(300), named: "before-\(round)")
                 let victim = world.nodes.randomElement(using: &world.random)!
                 victim.stop(world.random.chance(0.7) ? .powerLost : .killed)
-                world.load(topics, for: .milliseconds(Int.random(in: 100...4_000, using: &world.random)), named: "without-\(round)")
+                world.load(
+                    topics, for: .milliseconds(Int.random(in: 100...4_000, using: &world.random)),
+                    named: "without-\(round)")
                 victim.start()
             }
             world.load(topics, for: .milliseconds(300), named: "after")
@@ -91,7 +93,9 @@ struct ReplicationScenarios {
             settings.replication.readBytes = 4_096
             world.startCluster(of: 2, settings)
             world.watchBounds()
-            for topic in topics { world.create(topic, on: 0, settings: TopicSettings(retention: Retention(messages: 10))) }
+            for topic in topics {
+                world.create(topic, on: 0, settings: TopicSettings(retention: Retention(messages: 10)))
+            }
             world.run(for: .seconds(1))
             for round in 0..<4 {
                 world.load(topics, for: .seconds(2), named: "round-\(round)")
@@ -108,6 +112,28 @@ struct ReplicationScenarios {
             world.addNode(settings).start()
             world.load(topics, for: .seconds(1), named: "joined")
             return world.settleAndCheck() + world.differentHistories(of: topics)
+        }
+    }
+
+    @Test("keeps what was replicated when a node's disk is lost for good")
+    func lostDisk() {
+        SimulationSeeds.run { world in
+            world.startCluster(of: Int.random(in: 3...4, using: &world.random))
+            world.watchBounds()
+            for topic in topics { world.create(topic, on: 0) }
+            world.run(for: .seconds(1))
+            world.network.weather = .storm
+            world.load(topics, for: .seconds(1), named: "before")
+            let victim = world.nodes.randomElement(using: &world.random)!
+            for node in world.nodes { node.stop(.powerLost) }
+            victim.loseDisk()
+            world.book.lostDisks.insert(victim.index)
+            for node in world.nodes.shuffled(using: &world.random) {
+                node.start()
+                world.run(for: .milliseconds(Int64.random(in: 0...500, using: &world.random)))
+            }
+            world.load(topics, for: .seconds(1), named: "after")
+            return world.settleAndCheck()
         }
     }
 

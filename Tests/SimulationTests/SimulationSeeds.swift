@@ -2,7 +2,8 @@ import Foundation
 import Simulator
 import Testing
 
-/// Which seeds the scenarios run: `ROOST_SIMULATION_SEEDS` says how many (default 200), `ROOST_SEED` names a single one.
+/// Which seeds the scenarios run: `ROOST_SIMULATION_SEEDS` says how many (default 200), `ROOST_SEED` names a single
+/// one.
 enum SimulationSeeds {
     static let all: ClosedRange<UInt64> = {
         let environment = ProcessInfo.processInfo.environment
@@ -19,7 +20,8 @@ enum SimulationSeeds {
             guard !broken.isEmpty else { continue }
             let trace = world.trace.newest(40).joined(separator: "\n")
             Issue.record(
-                "seed \(seed): \(broken.prefix(5).joined(separator: "; "))\nROOST_SEED=\(seed) runs it again.\n\(trace)")
+                "seed \(seed): \(broken.prefix(5).joined(separator: "; "))\nROOST_SEED=\(seed) runs it again.\n\(trace)"
+            )
             return
         }
     }

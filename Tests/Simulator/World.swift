@@ -35,9 +35,14 @@ package final class World {
         return node
     }
 
-    /// Adds and starts nodes that join through the first, and lets them meet.
+    /// Adds and starts nodes that join through the first, each with a calendar that is a little off, and lets them
+    /// meet.
     package func startCluster(of count: Int, _ settings: VirtualNode.Settings = VirtualNode.Settings()) {
-        for _ in 0..<count { addNode(settings).start() }
+        var settings = settings
+        for _ in 0..<count {
+            settings.skew = randomDuration(.seconds(-2)...(.seconds(2)))
+            addNode(settings).start()
+        }
         run(for: .seconds(3))
     }
 

@@ -12,7 +12,8 @@ struct LocalInterest {
     var filters: [TopicFilter] { counts.keys.sorted() }
 
     /// Counts filters in and out; gives what the set gained and lost.
-    mutating func change(added: [TopicFilter], removed: [TopicFilter]) -> (added: [TopicFilter], removed: [TopicFilter]) {
+    mutating func change(added: [TopicFilter], removed: [TopicFilter]) -> (added: [TopicFilter], removed: [TopicFilter])
+    {
         var gained: [TopicFilter] = []
         var lost: [TopicFilter] = []
         for filter in added {

@@ -72,8 +72,8 @@ extension Replication {
         return sequence
     }
 
-    /// Notes which pulls bring something, and begins a lane anew whose records cannot be taken in because some before them are
-    /// missing.
+    /// Notes which pulls bring something, and begins a lane anew whose records cannot be taken in because some before
+    /// them are missing.
     private mutating func note(
         _ records: [Record], _ taken: [Bool], on index: Int, at now: MonotonicTime, ledger: any ReplicaLedger
     ) {

@@ -31,14 +31,15 @@ extension Replication {
         flush(at: now, into: &effects)
     }
 
-    /// A hash over the journals that nobody pushes any more, or that do not reach this node: where two nodes' differ, they
-    /// exchange vectors.
+    /// A hash over the journals that nobody pushes any more, or that do not reach this node: where two nodes' differ,
+    /// they exchange vectors.
     func digest(at now: MonotonicTime) -> UInt64 {
         let hashes = durable.digest { !isPushed($0, at: now) }
         return hashes.reduce(0) { ($0 &* 31) &+ $1 }
     }
 
-    /// Whether an origin's own lane brings its records: it is this process, or a peer's present epoch that was just heard.
+    /// Whether an origin's own lane brings its records: it is this process, or a peer's present epoch that was just
+    /// heard.
     private func isPushed(_ origin: Origin, at now: MonotonicTime) -> Bool {
         if origin == own { return true }
         guard let index = index(of: origin.node) else { return false }

@@ -1,7 +1,8 @@
 import Model
 
 extension Replication {
-    /// Fills and sends frames to a peer while its window has room: control items first, then what was pulled, then own records.
+    /// Fills and sends frames to a peer while its window has room: control items first, then what was pulled, then own
+    /// records.
     mutating func pump(_ index: Int, at now: MonotonicTime, into effects: inout [ReplicationEffect]) {
         guard lanes[index].isReachable else { return }
         while lanes[index].room(settings) > 0 {
@@ -41,7 +42,8 @@ extension Replication {
     }
 
     private mutating func send(
-        _ sequence: UInt64, _ body: [UInt8], on index: Int, at now: MonotonicTime, into effects: inout [ReplicationEffect]
+        _ sequence: UInt64, _ body: [UInt8], on index: Int, at now: MonotonicTime,
+        into effects: inout [ReplicationEffect]
     ) {
         let header = LaneFrame(
             sequence: sequence, received: lanes[index].inbound.received, durable: lanes[index].inbound.durable,
@@ -61,7 +63,9 @@ extension Replication {
     private mutating func settleDebts(of index: Int) {
         guard lanes[index].outbound.hasControl else { return }
         if lanes[index].outbound.owesVector { lanes[index].outbound.control.append(.vector(durable)) }
-        if lanes[index].outbound.owesSubscribers { lanes[index].outbound.control.append(.subscribers(announcedSubscribers)) }
+        if lanes[index].outbound.owesSubscribers {
+            lanes[index].outbound.control.append(.subscribers(announcedSubscribers))
+        }
         switch lanes[index].outbound.owedInterest {
         case nil: break
         case .all:
@@ -94,7 +98,8 @@ extension Replication {
             lanes[index].outbound.prepared.removeAll()
             lanes[index].outbound.preparedFirst = 0
             // Only now has everything up to here been sent: a peer that syncs a part of it has not synced it all.
-            lanes[index].outbound.ownThrough = max(lanes[index].outbound.ownThrough, lanes[index].outbound.preparedThrough)
+            lanes[index].outbound.ownThrough = max(
+                lanes[index].outbound.ownThrough, lanes[index].outbound.preparedThrough)
         }
         if lanes[index].outbound.prepared.isEmpty { fillFromTail(&writer, for: index) }
     }
@@ -125,7 +130,8 @@ extension Replication {
         }
     }
 
-    /// Asks for the next stretch of the log, when what was read before is on its way: own records, or a peer's first pull.
+    /// Asks for the next stretch of the log, when what was read before is on its way: own records, or a peer's first
+    /// pull.
     private func asksToRead(_ index: Int) -> Bool {
         lanes[index].outbound.prepared.isEmpty && lanes[index].room(settings) > 0
     }
@@ -135,15 +141,18 @@ extension Replication {
         let lane = lanes[index]
         if case .log(let from, false) = lane.outbound.source {
             lanes[index].outbound.source = .log(from: from, isReading: true)
-            effects.append(.read(
-                .push(lane.peer, boot: lane.boot),
-                JournalRead(origin: own, from: from, after: lane.outbound.after, byteLimit: settings.readBytes)))
+            effects.append(
+                .read(
+                    .push(lane.peer, boot: lane.boot),
+                    JournalRead(origin: own, from: from, after: lane.outbound.after, byteLimit: settings.readBytes)))
         }
         if let pull = lane.waitingPulls.first, !pull.isReading {
             lanes[index].waitingPulls[0].isReading = true
-            effects.append(.read(
-                .pull(lane.peer, boot: lane.boot, pull.origin),
-                JournalRead(origin: pull.origin, from: pull.next, after: pull.after, byteLimit: settings.readBytes)))
+            effects.append(
+                .read(
+                    .pull(lane.peer, boot: lane.boot, pull.origin),
+                    JournalRead(origin: pull.origin, from: pull.next, after: pull.after, byteLimit: settings.readBytes))
+            )
         }
     }
 

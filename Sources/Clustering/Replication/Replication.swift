@@ -1,9 +1,10 @@
 import Model
 
-/// Replication by journals: this node pushes its own to every peer, and pulls what it lacks of origins that do not push.
+/// Replication by journals: this node pushes its own to every peer, and pulls what it lacks of origins that do not
+/// push.
 ///
-/// A pure core. The owner tells it what was sequenced here, what is synced, what came over the bus and what time it is, and
-/// does what it asks for.
+/// A pure core. The owner tells it what was sequenced here, what is synced, what came over the bus and what time it is,
+/// and does what it asks for.
 package struct Replication {
     let settings: ReplicationSettings
     let own: Origin
@@ -133,7 +134,8 @@ package struct Replication {
         let outbound = lanes[index].outbound
         return LaneStatus(
             isConnected: now - lanes[index].lastHeard < settings.stallInterval,
-            lag: lastOwn > outbound.ownDurable ? lastOwn - outbound.ownDurable : 0, unreceivedBytes: outbound.unreceivedBytes)
+            lag: lastOwn > outbound.ownDurable ? lastOwn - outbound.ownDurable : 0,
+            unreceivedBytes: outbound.unreceivedBytes)
     }
 
     /// How many subscribers reachable peers have for a topic.

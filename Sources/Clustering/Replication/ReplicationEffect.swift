@@ -33,7 +33,8 @@ package struct ReplicationCounters: Equatable, Sendable {
     package internal(set) var framesOutOfOrder: UInt64 = 0
     package internal(set) var framesMalformed: UInt64 = 0
     package internal(set) var recordsReceived: UInt64 = 0
-    /// Records of a peer's own journals whose predecessors were missing, so that its lane began anew; none is to be expected.
+    /// Records of a peer's own journals whose predecessors were missing, so that its lane began anew; none is to be
+    /// expected.
     package internal(set) var recordsEarly: UInt64 = 0
     package internal(set) var pulls: UInt64 = 0
     package internal(set) var snapshotsSent: UInt64 = 0

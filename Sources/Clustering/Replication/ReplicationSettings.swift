@@ -24,11 +24,11 @@ package struct ReplicationSettings: Sendable {
     package var pullPatience: Duration = .seconds(5)
     /// The most pulls that a peer may have waiting here; one more is passed over, and the peer asks again.
     package var maximumWaitingPulls = 256
-    /// The most items that may wait for a lane's window; past it nothing more is pulled over the lane, and the interest of a
-    /// peer that takes no answers is dropped.
+    /// The most items that may wait for a lane's window; past it nothing more is pulled over the lane, and the interest
+    /// of a peer that takes no answers is dropped.
     package var maximumControlItems = 1_024
-    /// The most frames of one direction of a lane that may be received and not yet synced; past it nothing is sent, and no
-    /// credit is given.
+    /// The most frames of one direction of a lane that may be received and not yet synced; past it nothing is sent, and
+    /// no credit is given.
     package var maximumUnsyncedFrames = 65_536
     /// How many bytes of records may wait to be synced here before peers get no credit.
     package var unsyncedBytes = 64 * 1_024 * 1_024

@@ -35,7 +35,9 @@ struct RecentMessages {
         if receipts.updateValue(receipt, forKey: key) == nil { order.append(key) }
         twins[key] = nil
         while receipts.count > capacity { forgetOldest() }
-        while first < order.count, let oldest = receipts[order[first]], isPast(oldest, at: receipt.time) { forgetOldest() }
+        while first < order.count, let oldest = receipts[order[first]], isPast(oldest, at: receipt.time) {
+            forgetOldest()
+        }
         if first > 4_096, first > order.count / 2 {
             order.removeFirst(first)
             first = 0

@@ -2,8 +2,8 @@ import Model
 
 /// Gives every record of this node its place: position, offset, time and local sequence.
 ///
-/// A pure value behind the node's only lock of the data path. What it sequences it appends to a batch that the caller hands,
-/// under the same lock, to every loop, the log thread and the control plane, so that all see one order.
+/// A pure value behind the node's only lock of the data path. What it sequences it appends to a batch that the caller
+/// hands, under the same lock, to every loop, the log thread and the control plane, so that all see one order.
 package struct Sequencer: Sendable {
     /// This run of this node.
     package let origin: Origin
@@ -29,7 +29,8 @@ package struct Sequencer: Sendable {
             recent.insert(
                 DeduplicationKey(topic: message.topic, publisher: message.publisher, messageID: message.messageID),
                 Receipt(
-                    partition: message.partition, offset: message.offset, time: message.time, sequence: 0, isRepeat: false))
+                    partition: message.partition, offset: message.offset, time: message.time, sequence: 0,
+                    isRepeat: false))
         }
     }
 
@@ -54,7 +55,9 @@ package struct Sequencer: Sendable {
         guard let topic = registry.topic(draft.topic) else { return .failure(.topicUnknown) }
         guard topic.kind == .stream else { return .failure(.notAStream) }
         let time = clock.next(at: wall)
-        let key = draft.messageID.map { DeduplicationKey(topic: draft.topic, publisher: draft.publisher, messageID: $0) }
+        let key = draft.messageID.map {
+            DeduplicationKey(topic: draft.topic, publisher: draft.publisher, messageID: $0)
+        }
         // A message of a generation that has ended is dead, and what bears its id now is another.
         let known = key.flatMap { recent.find($0, near: time) }
             .flatMap { $0.partition.generation == topic.generation ? $0 : nil }
@@ -176,8 +179,8 @@ package struct Sequencer: Sendable {
         return true
     }
 
-    /// Learns where a peer's share of a memory topic begins for this node; loops and log are told by a mark in the batch, since
-    /// whoever has seen less has lost something.
+    /// Learns where a peer's share of a memory topic begins for this node; loops and log are told by a mark in the
+    /// batch, since whoever has seen less has lost something.
     package mutating func raiseHead(
         of name: TopicName, _ partition: Partition, to offset: UInt64, into batch: inout [Sequenced]
     ) {
@@ -187,14 +190,17 @@ package struct Sequencer: Sendable {
         heads[place, default: Cursor()].advance(partition, to: offset)
         sequence += 1
         let message = Message(
-            topic: name, generation: partition.generation, offset: offset, event: "", key: nil, publisher: "", source: "",
+            topic: name, generation: partition.generation, offset: offset, event: "", key: nil, publisher: "",
+            source: "",
             messageID: nil, expiry: nil, payload: [])
         let record = Record(
-            origin: partition.origin, slot: Slot(of: name), position: 0, time: clock.last, seen: 0, body: .message(message))
+            origin: partition.origin, slot: Slot(of: name), position: 0, time: clock.last, seen: 0,
+            body: .message(message))
         batch.append(Sequenced(sequence: sequence, record: record, isSilent: true, isLost: true))
     }
 
-    private mutating func admitUnplaced(_ record: Record, at wall: WallTime, into batch: inout [Sequenced]) -> Admission {
+    private mutating func admitUnplaced(_ record: Record, at wall: WallTime, into batch: inout [Sequenced]) -> Admission
+    {
         switch record.body {
         case .message(let message):
             guard let topic = registry.topic(message.topic), topic.generation == message.generation,
@@ -245,8 +251,10 @@ package struct Sequencer: Sendable {
             // One of an earlier generation is dead, one of a later generation makes this one so.
             return true
         }
-        recent.insert(key, Receipt(
-            partition: partition, offset: message.offset, time: record.time, sequence: sequence, isRepeat: false))
+        recent.insert(
+            key,
+            Receipt(
+                partition: partition, offset: message.offset, time: record.time, sequence: sequence, isRepeat: false))
         return false
     }
 

@@ -1,7 +1,7 @@
 /// Appends numbers, strings and bytes in the form that every format of ours on the wire and on disk uses.
 ///
-/// Integers are big-endian; `varint` is LEB128 (7 bits a byte, least significant first); strings and byte runs carry their
-/// length as a varint before them.
+/// Integers are big-endian; `varint` is LEB128 (7 bits a byte, least significant first); strings and byte runs carry
+/// their length as a varint before them.
 package struct ByteWriter {
     package private(set) var bytes: [UInt8]
 

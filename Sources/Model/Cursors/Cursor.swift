@@ -1,4 +1,5 @@
-/// A place in one topic: what its holder has seen, by partition. A partition that it does not name has not been seen at all.
+/// A place in one topic: what its holder has seen, by partition. A partition that it does not name has not been seen at
+/// all.
 package struct Cursor: Equatable, Sendable {
     /// The last offset seen, by partition; never 0.
     package private(set) var offsets: [Partition: UInt64]
@@ -31,8 +32,8 @@ extension Cursor {
     /// The version that leads the compact text.
     package static let formatVersion: UInt8 = 1
 
-    /// The compact text, for places where an object cannot stand: base64url of version, count, then node, epoch, generation
-    /// and offset of each partition.
+    /// The compact text, for places where an object cannot stand: base64url of version, count, then node, epoch,
+    /// generation and offset of each partition.
     package var compactText: String {
         var writer = ByteWriter()
         writer.u8(Self.formatVersion)

@@ -1,6 +1,7 @@
 /// The lasting identity of a node: 8 random bytes, drawn when its data directory is made.
 ///
-/// It lives in the data directory, never in an address, so a node may move between hosts. Written as 16 hexadecimal digits.
+/// It lives in the data directory, never in an address, so a node may move between hosts. Written as 16 hexadecimal
+/// digits.
 package struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The 8 bytes, most significant first; zero names no node.
     package let rawValue: UInt64

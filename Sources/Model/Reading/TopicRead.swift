@@ -3,16 +3,18 @@ package struct TopicRead: Sendable {
     package let topic: TopicName
     package let generation: UInt32
     package let mode: Mode
-    /// At most this many messages, and about this many bytes of payload; at least one message is given where there is one.
+    /// At most this many messages, and about this many bytes of payload; at least one message is given where there is
+    /// one.
     package let messageLimit: Int
     package let byteLimit: Int
 
     /// The ways to read.
     package enum Mode: Sendable {
-        /// Everything not in `cursor`, sequenced here after `after`, in local sequence. The answer waits until this node has
-        /// appended everything up to `through`.
+        /// Everything not in `cursor`, sequenced here after `after`, in local sequence. The answer waits until this
+        /// node has appended everything up to `through`.
         case following(cursor: Cursor, after: UInt64, through: UInt64)
-        /// Messages in the order of (time, origin): the first ones after `since` where there is a start, else the newest.
+        /// Messages in the order of (time, origin): the first ones after `since` where there is a start, else the
+        /// newest.
         case history(since: ReadStart?, until: WallTime?)
         /// No messages: the cursor that `start` means, and what is lost since it.
         case resolve(ReadStart, through: UInt64)
@@ -73,7 +75,8 @@ package struct TopicPage: Sendable {
     package var gaps: [Gap]
     /// Partitions of the asked cursor whose epoch was forgotten here.
     package var forgotten: [Partition]
-    /// `following`: where the reader now is. `resolve`: the place that the start means. `history`: after the last message given.
+    /// `following`: where the reader now is. `resolve`: the place that the start means. `history`: after the last
+    /// message given.
     package var cursor: Cursor
     /// `following`: everything up to this local sequence was considered.
     package var reached: UInt64

@@ -2,7 +2,8 @@ extension Record {
     /// The version of the record format; it leads every encoded record.
     package static let formatVersion: UInt8 = 1
 
-    /// Appends the record's one form, on disk as on the wire: version, kind, origin, epoch, slot, position, time, seen, body.
+    /// Appends the record's one form, on disk as on the wire: version, kind, origin, epoch, slot, position, time, seen,
+    /// body.
     package func encode(into writer: inout ByteWriter) {
         writer.u8(Record.formatVersion)
         writer.u8(body.kind)

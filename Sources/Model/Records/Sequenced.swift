@@ -7,8 +7,8 @@ package struct Sequenced: Sendable {
     package let transition: TopicTransition?
     /// Whether a message must not be delivered: a repeat of one that this node has, expired, or of an ended generation.
     package let isSilent: Bool
-    /// Whether the message is only a mark: a memory topic's partition stands at its offset, and what this node does not have
-    /// up to there it will never get.
+    /// Whether the message is only a mark: a memory topic's partition stands at its offset, and what this node does not
+    /// have up to there it will never get.
     package let isLost: Bool
 
     package init(
@@ -32,8 +32,8 @@ package struct Draft: Sendable {
     package let messageID: String?
     package let timeToLive: Duration?
     package let payload: [UInt8]
-    /// Whether the publisher waits for `replicated`: a repeat of another origin's message, whose spread this node cannot
-    /// count, is then written once more, to be folded with it.
+    /// Whether the publisher waits for `replicated`: a repeat of another origin's message, whose spread this node
+    /// cannot count, is then written once more, to be folded with it.
     package let needsOwnRecord: Bool
 
     package init(

@@ -61,7 +61,8 @@ package struct TopicTransition: Equatable, Sendable {
     package let name: TopicName
     package let before: TopicDefinition?
     package let after: TopicDefinition?
-    /// How far the messages of a new generation had come before the word of its creation did, which came from another origin.
+    /// How far the messages of a new generation had come before the word of its creation did, which came from another
+    /// origin.
     package let heads: Cursor
 
     package init(name: TopicName, before: TopicDefinition?, after: TopicDefinition?, heads: Cursor = Cursor()) {

@@ -1,7 +1,8 @@
-/// Everything that the cluster knows of one topic name: a lattice whose merge is commutative, associative and idempotent.
+/// Everything that the cluster knows of one topic name: a lattice whose merge is commutative, associative and
+/// idempotent.
 ///
-/// The highest ended generation ends all before it. Within a generation the earliest creation by (time, origin) fixes owner,
-/// kind and durability, and the settings are those of the greatest (revision, time, origin).
+/// The highest ended generation ends all before it. Within a generation the earliest creation by (time, origin) fixes
+/// owner, kind and durability, and the settings are those of the greatest (revision, time, origin).
 package struct TopicEntry: Equatable, Sendable {
     package let name: TopicName
     /// The highest generation that was destroyed; 0 for none.

@@ -67,7 +67,8 @@ package struct Retention: Equatable, Sendable {
     package static let unlimited = Retention()
 }
 
-/// Daptin's permission bits: guest 0–6, owner 7–13, group 14–20, each over Peek, Read, Create, Update, Delete, Execute, Refer.
+/// Daptin's permission bits: guest 0–6, owner 7–13, group 14–20, each over Peek, Read, Create, Update, Delete, Execute,
+/// Refer.
 package struct PermissionMask: Equatable, Sendable {
     package let rawValue: UInt32
 

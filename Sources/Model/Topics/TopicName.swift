@@ -1,4 +1,5 @@
-/// The name of a topic: levels separated by `/`, 1 to 255 bytes of UTF-8, no control characters and none of `,` `+` `#`.
+/// The name of a topic: levels separated by `/`, 1 to 255 bytes of UTF-8, no control characters and none of `,` `+`
+/// `#`.
 package struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertible {
     package let text: String
 
@@ -52,9 +53,11 @@ package enum TopicNameError: Error, Equatable, Sendable, CustomStringConvertible
     }
 }
 
-/// A topic name whose levels may be `+` (any one level), and whose last may be `#` (all the rest), as MQTT 5.0 §4.7 has them.
+/// A topic name whose levels may be `+` (any one level), and whose last may be `#` (all the rest), as MQTT 5.0 §4.7 has
+/// them.
 ///
-/// `#` also matches the level above it (`a/#` matches `a`). A wildcard in the first level does not match names under `$`.
+/// `#` also matches the level above it (`a/#` matches `a`). A wildcard in the first level does not match names under
+/// `$`.
 package struct TopicFilter: Hashable, Comparable, Sendable, CustomStringConvertible {
     package let text: String
     /// The name, when the filter has no wildcard.

@@ -149,7 +149,7 @@ package final class ControlDriver: Sendable {
             case .replication(.send(let peer, let frame)): frames.append((peer, frame))
             case .replication(.read(let purpose, let read)):
                 outlets.read(read) { chunk in
-                    if let chunk { self.post(.chunk(chunk, for: purpose)) }
+                    self.post(chunk.map { .chunk($0, for: purpose) } ?? .unreadable(purpose))
                 }
             case .replication(.replicated(let sequence)): outlets.replicated(sequence)
             case .replication(.interestConfirmed(_, let id)):

@@ -22,7 +22,8 @@ struct LaneTests {
         bench.settle()
         bench.left.write { [topic] sequencer, wall, batch in
             _ = sequencer.create(
-                topic, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings(), at: wall, into: &batch)
+                topic, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings(), at: wall,
+                into: &batch)
         }
         bench.settle()
         return bench
@@ -123,7 +124,8 @@ struct LaneTests {
         var left = LaneEnd(node: 1, settings)
         left.write { [topic] sequencer, wall, batch in
             _ = sequencer.create(
-                topic, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings(), at: wall, into: &batch)
+                topic, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings(), at: wall,
+                into: &batch)
         }
         publish(30, size: 10_000, on: &left)
         left.sync()
@@ -132,18 +134,22 @@ struct LaneTests {
         let boot = Boot(high: 2, low: 2)
         left.act { $0.opened(peer, boot: boot, at: .zero, into: &$2) }
         func frame(_ sequence: UInt64, _ acknowledged: UInt64, _ items: [LaneItem]) -> [UInt8] {
-            LaneFrame(sequence: sequence, received: acknowledged, durable: acknowledged, credit: 1 << 20, items: items).encode()
+            LaneFrame(sequence: sequence, received: acknowledged, durable: acknowledged, credit: 1 << 20, items: items)
+                .encode()
         }
         left.act {
             $0.receive(
-                frame(1, 0, [.start(VersionVector(), epoch: Epoch(rawValue: 200))]), from: peer, boot: boot, at: .zero, ledger: $1,
+                frame(1, 0, [.start(VersionVector(), epoch: Epoch(rawValue: 200))]), from: peer, boot: boot, at: .zero,
+                ledger: $1,
                 into: &$2)
         }
         let (purpose, read) = try #require(left.reads.first)
         #expect(read.origin == left.ledger.origin)
         let records = log
         left.frames = []
-        left.act { [chunk = chunk(of: left.ledger.origin)] in $0.chunk(chunk, for: purpose, at: .zero, ledger: $1, into: &$2) }
+        left.act { [chunk = chunk(of: left.ledger.origin)] in
+            $0.chunk(chunk, for: purpose, at: .zero, ledger: $1, into: &$2)
+        }
         let sent = try left.frames.map { try LaneFrame.decode($0) }.filter { $0.sequence > 0 }
         let last = try #require(sent.last)
         left.act { $0.receive(frame(2, last.sequence, []), from: peer, boot: boot, at: .zero, ledger: $1, into: &$2) }
@@ -155,17 +161,25 @@ struct LaneTests {
 
     private func chunk(of origin: Origin) -> JournalChunk {
         var items: [JournalChunk.Item] = [
-            .record(Record(
-                origin: origin, slot: .system, position: 1, time: HybridTime(milliseconds: 1), seen: 0,
-                body: .topic(.created(
-                    topic, generation: 1, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings()))))
+            .record(
+                Record(
+                    origin: origin, slot: .system, position: 1, time: HybridTime(milliseconds: 1), seen: 0,
+                    body: .topic(
+                        .created(
+                            topic, generation: 1, kind: .stream, durability: .disk, owner: "", groups: [],
+                            settings: TopicSettings()))))
         ]
         for offset in 1...30 as ClosedRange<UInt64> {
-            items.append(.record(Record(
-                origin: origin, slot: Slot(of: topic), position: offset, time: HybridTime(milliseconds: 1 + offset), seen: 1,
-                body: .message(Message(
-                    topic: topic, generation: 1, offset: offset, event: "", key: nil, publisher: "", source: "", messageID: nil,
-                    expiry: nil, payload: [UInt8](repeating: 49, count: 10_000))))))
+            items.append(
+                .record(
+                    Record(
+                        origin: origin, slot: Slot(of: topic), position: offset,
+                        time: HybridTime(milliseconds: 1 + offset), seen: 1,
+                        body: .message(
+                            Message(
+                                topic: topic, generation: 1, offset: offset, event: "", key: nil, publisher: "",
+                                source: "", messageID: nil,
+                                expiry: nil, payload: [UInt8](repeating: 49, count: 10_000))))))
         }
         return JournalChunk(items: items, next: 32, isAtEnd: true, needsSnapshot: false)
     }
@@ -189,7 +203,8 @@ struct LaneTests {
             let filter = try TopicFilter("room/\(round % 7)")
             bench.left.act {
                 $0.interested(
-                    loop: 0, id: UInt64(round), added: round % 2 == 0 ? [filter] : [], removed: round % 2 == 0 ? [] : [filter],
+                    loop: 0, id: UInt64(round), added: round % 2 == 0 ? [filter] : [],
+                    removed: round % 2 == 0 ? [] : [filter],
                     at: .zero, into: &$2)
             }
         }
@@ -207,7 +222,9 @@ struct LaneTests {
         var bench = bench()
         let before = bench.right.replication.counters.framesMalformed
         let boot = bench.left.boot
-        bench.right.act { $0.receive([9, 9, 9], from: NodeID(rawValue: 1), boot: boot, at: .zero, ledger: $1, into: &$2) }
+        bench.right.act {
+            $0.receive([9, 9, 9], from: NodeID(rawValue: 1), boot: boot, at: .zero, ledger: $1, into: &$2)
+        }
         #expect(bench.right.replication.counters.framesMalformed == before + 1)
         publish(1, on: &bench.left)
         bench.settle()
@@ -226,15 +243,17 @@ struct LaneFrameTests {
             sequence: 3, received: 2, durable: 1, credit: 4_096,
             items: [
                 .start(vector, epoch: Epoch(rawValue: 5)),
-                .record(Record(
-                    origin: origin, slot: .system, position: 1, time: .zero, seen: 0,
-                    body: .member(MemberRecord(node: origin.node, name: "one")))),
+                .record(
+                    Record(
+                        origin: origin, slot: .system, position: 1, time: .zero, seen: 0,
+                        body: .member(MemberRecord(node: origin.node, name: "one")))),
                 .absent(AbsentRun(origin: origin, slot: .system, from: 2, to: 3)),
                 .vector(vector), .pull(origin, after: vector.positions(of: origin)), .pulled(origin),
                 .pulse(digest: .max, interest: 1),
                 .interest(base: 1, version: 2, added: [TopicFilter(topic)], removed: [.everything]),
                 .interestTaken(
-                    version: 2, heads: [MemoryHead(topic: topic, partition: Partition(origin: origin, generation: 1), offset: 9)]),
+                    version: 2,
+                    heads: [MemoryHead(topic: topic, partition: Partition(origin: origin, generation: 1), offset: 9)]),
                 .subscribers([topic: 4]),
             ])
     }

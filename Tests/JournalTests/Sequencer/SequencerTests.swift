@@ -29,13 +29,18 @@ struct SequencerTests {
         return (sequencer, batch)
     }
 
-    private func message(_ offset: UInt64, position: UInt64, seen: UInt64 = 0, id: String? = nil, generation: UInt32 = 1) -> Record {
+    private func message(
+        _ offset: UInt64, position: UInt64, seen: UInt64 = 0, id: String? = nil, generation: UInt32 = 1
+    ) -> Record {
         Record(
-            origin: peer, slot: Slot(of: topic), position: position, time: HybridTime(milliseconds: 1_000_000, counter: UInt16(offset)),
+            origin: peer, slot: Slot(of: topic), position: position,
+            time: HybridTime(milliseconds: 1_000_000, counter: UInt16(offset)),
             seen: seen,
-            body: .message(Message(
-                topic: topic, generation: generation, offset: offset, event: "new-message", key: nil, publisher: "ada",
-                source: "p", messageID: id, expiry: nil, payload: [50])))
+            body: .message(
+                Message(
+                    topic: topic, generation: generation, offset: offset, event: "new-message", key: nil,
+                    publisher: "ada",
+                    source: "p", messageID: id, expiry: nil, payload: [50])))
     }
 
     @Test("gives dense positions, offsets and sequences, and times that increase")
@@ -125,7 +130,8 @@ struct SequencerTests {
         #expect(batch.last?.isSilent == true)
         _ = try sequencer.destroy(topic, at: wall, into: &batch).get()
         _ = try sequencer.create(
-            topic, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings(), at: wall, into: &batch
+            topic, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings(), at: wall,
+            into: &batch
         ).get()
         _ = sequencer.admit(message(1, position: 2, id: "a", generation: 2), at: wall, into: &batch)
         #expect(batch.last?.record.message?.generation == 2 && batch.last?.isSilent == false)
@@ -155,8 +161,10 @@ struct SequencerTests {
         let third = Origin(node: NodeID(rawValue: 3), epoch: Epoch(rawValue: 30))
         let creation = Record(
             origin: third, slot: .system, position: 1, time: HybridTime(milliseconds: 1), seen: 0,
-            body: .topic(.created(
-                topic, generation: 1, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings())))
+            body: .topic(
+                .created(
+                    topic, generation: 1, kind: .stream, durability: .disk, owner: "", groups: [],
+                    settings: TopicSettings())))
         let outcome15 = sequencer.admit(creation, at: wall, into: &batch)
         #expect(outcome15 == .taken)
         #expect(batch.last?.transition?.heads == Cursor([Partition(origin: peer, generation: 1): 1]))

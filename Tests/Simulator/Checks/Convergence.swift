@@ -10,7 +10,8 @@ package struct Convergence {
         self.world = world
     }
 
-    /// The first difference between two running nodes' vectors or registries, or between a node's own parts; nil at rest.
+    /// The first difference between two running nodes' vectors or registries, or between a node's own parts; nil at
+    /// rest.
     package var difference: String? {
         let running = world.nodes.compactMap(\.process)
         guard let first = running.first else { return "no node runs" }

@@ -9,7 +9,8 @@ extension World {
             for member in process.plane.members {
                 guard let lane = process.plane.replication.lag(of: member.id, at: now) else { continue }
                 if lane.unreceivedBytes > settings.windowBytes + 2 * LaneFrame.targetBytes {
-                    exceeded.append("node \(process.node.index) has \(lane.unreceivedBytes) bytes on the way to \(member.id)")
+                    exceeded.append(
+                        "node \(process.node.index) has \(lane.unreceivedBytes) bytes on the way to \(member.id)")
                 }
             }
             if process.plane.replication.counters.recordsEarly > 0 {

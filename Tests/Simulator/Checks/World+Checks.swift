@@ -31,7 +31,8 @@ extension World {
         for topic in first.topics where !book.ignored.contains(topic) {
             let reference = first.history(of: topic)
             shown[topic] = Set(reference.map(\.payload))
-            for process in running where Set(process.history(of: topic).map(\.payload)).count != process.history(of: topic).count {
+            for process in running
+            where Set(process.history(of: topic).map(\.payload)).count != process.history(of: topic).count {
                 broken.append("\(topic) shows a message twice on node \(process.node.index)")
             }
             for process in running.dropFirst() {
@@ -71,7 +72,8 @@ extension World {
         return true
     }
 
-    /// Publishes a JSON string through a node's ledger, as a client without a session would; false where the node refuses.
+    /// Publishes a JSON string through a node's ledger, as a client without a session would; false where the node
+    /// refuses.
     @discardableResult
     package func publish(_ payload: String, to topic: TopicName, on node: Int, messageID: String? = nil) -> Bool {
         guard let process = nodes[node].process, process.ledger.trouble == nil else { return false }
@@ -115,7 +117,9 @@ extension World {
             running.dropFirst().compactMap { process in
                 let (one, other) = (running[0].history(of: topic), process.history(of: topic))
                 return one == other
-                    ? nil : "nodes 0 and \(process.node.index) show other histories of \(topic): \(one.count) and \(other.count)"
+                    ? nil
+                    : "nodes 0 and \(process.node.index) show other histories of \(topic): "
+                        + "\(one.count) and \(other.count)"
             }
         }
     }

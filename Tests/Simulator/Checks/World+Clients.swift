@@ -12,7 +12,8 @@ extension World {
                 let missing = state.missing(of: history)
                 guard let first = missing.first else { continue }
                 broken.append(
-                    "\(client.name) on node \(client.node ?? -1) misses \(missing.count) of \(history.count) messages of \(topic), "
+                    "\(client.name) on node \(client.node ?? -1) misses \(missing.count) of \(history.count) "
+                        + "messages of \(topic), "
                         + "the first is \(first.payload) at \(first.partition) \(first.offset)")
             }
         }
@@ -30,7 +31,8 @@ extension World {
                         let got = (subscriber.state(of: topic)?.payloads ?? []).compactMap { numbers[$0] }
                         guard let wrong = zip(got, got.dropFirst()).first(where: { $0 > $1 }) else { continue }
                         broken.append(
-                            "\(subscriber.name) got \(publisher.name)'s number \(wrong.0) before \(wrong.1) in \(topic)")
+                            "\(subscriber.name) got \(publisher.name)'s number \(wrong.0) before \(wrong.1) in \(topic)"
+                        )
                     }
                 }
             }

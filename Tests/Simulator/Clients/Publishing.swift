@@ -55,8 +55,11 @@ struct Publishing {
     }
 
     private static func text(_ message: Message) -> String {
-        let attributes =
-            #"{"topicName":"\#(message.topic)","message":"\#(message.payload)","messageId":"\#(message.payload)","ack":"\#(message.level)"}"#
+        let fields = [
+            ("topicName", message.topic.text), ("message", message.payload), ("messageId", message.payload),
+            ("ack", message.level),
+        ]
+        let attributes = "{" + fields.map { #""\#($0.0)":"\#($0.1)""# }.joined(separator: ",") + "}"
         return #"{"id":"\#(message.payload)","method":"publish","attributes":\#(attributes)}"#
     }
 }

@@ -1,8 +1,8 @@
 import JSON
 import Model
 
-/// A client that speaks the native dialect: it follows topics by cursor, moves to another node when its own dies, and checks
-/// that it misses nothing and gets nothing twice.
+/// A client that speaks the native dialect: it follows topics by cursor, moves to another node when its own dies, and
+/// checks that it misses nothing and gets nothing twice.
 package final class VirtualClient: VirtualPeer {
     package let name: String
     private unowned let world: World
@@ -123,7 +123,9 @@ package final class VirtualClient: VirtualPeer {
     private func subscribe(_ topic: TopicName) {
         guard let state = followed[topic] else { return }
         connection?.send(
-            #"{"id":"subscribe/\#(topic)","method":"subscribe","attributes":{"topicName":"\#(topic)","since":\#(state.since)}}"#)
+            #"{"id":"subscribe/\#(topic)","method":"subscribe","attributes":"#
+                + #"{"topicName":"\#(topic)","since":\#(state.since)}}"#
+        )
     }
 
     private func subscribeWildcard() {
@@ -137,7 +139,7 @@ package final class VirtualClient: VirtualPeer {
     private func beganWildcard(_ data: JSONView) {
         for (key, value) in data.members() where key == "cursor" {
             for (text, cursor) in value.members() {
-                guard let topic = try? TopicName(text) else { return violate("a cursor of no topic") }
+                guard let topic = Self.topic(text) else { return violate("a cursor of no topic") }
                 followed[topic, default: FollowedTopic(fromBeginning: true)].began(at: Self.cursor(cursor), missed: 0)
             }
         }
@@ -154,17 +156,17 @@ package final class VirtualClient: VirtualPeer {
             guard let outcome = publishing.answered(id, isOK: isOK) else { return }
             guard isOK else { return again(id) }
             if outcome.level != "accepted", let node {
-                world.book.told(Book.Promise(
-                    topic: outcome.topic, payload: outcome.payload, node: node, isReplicated: outcome.level == "replicated"))
+                world.book.told(
+                    Book.Promise(
+                        topic: outcome.topic, payload: outcome.payload, node: node,
+                        isReplicated: outcome.level == "replicated"))
             }
             return
         }
-        guard isOK, let data = fields["data"], let name = try? TopicName(String(id.dropFirst(10))) else {
+        guard let name = Self.topic(String(id.dropFirst(10))) else { return violate("an answer to no subscription") }
+        guard isOK, let data = fields["data"] else {
             // The topic may not have come to this node yet.
-            let topic = try? TopicName(String(id.dropFirst(10)))
-            return world.after(.milliseconds(100)) { [weak self] in
-                if let topic { self?.subscribe(topic) }
-            }
+            return world.after(.milliseconds(100)) { [weak self] in self?.subscribe(name) }
         }
         let members = Dictionary(data.members().map { ($0.key, $0.value) }) { first, _ in first }
         let missed = members["missed"]?.unsigned ?? 0
@@ -181,7 +183,7 @@ package final class VirtualClient: VirtualPeer {
     }
 
     private func told(_ fields: [String: JSONView]) {
-        guard let text = fields["topic"]?.string, let topic = try? TopicName(text) else {
+        guard let text = fields["topic"]?.string, let topic = Self.topic(text) else {
             return violate("news of no topic")
         }
         if followed[topic] == nil {
@@ -212,7 +214,14 @@ package final class VirtualClient: VirtualPeer {
 
     private func violate(_ text: String) {
         world.note("violation", node: node ?? -1)
-        violations.append("\(name) on node \(node ?? -1), connection \(connectionCount), at \(world.now.nanoseconds / 1_000) us: \(text)")
+        violations.append(
+            "\(name) on node \(node ?? -1), connection \(connectionCount), "
+                + "at \(world.now.nanoseconds / 1_000) us: \(text)"
+        )
+    }
+
+    private static func topic(_ text: String) -> TopicName? {
+        do { return try TopicName(text) } catch { return nil }
     }
 
     private static func cursor(_ view: JSONView) -> Cursor {

@@ -53,7 +53,8 @@ final class LoopLedger: Ledger {
     ) -> Result<TopicWrite, Refusal> {
         if let trouble = ledger.trouble { return .failure(.internal(trouble)) }
         let result = ledger.sequence(body)
-        return result
+        return
+            result
             .map { TopicWrite(definition: $0, sequence: ledger.sequencer.sequence) }
             .mapError { Self.refusal($0, name) }
     }

@@ -11,7 +11,8 @@ extension VirtualProcess {
     }
 
     /// Takes a packet off the network.
-    func receive(_ packet: VirtualLinks.Packet, _ channel: VirtualNetwork.Channel, from peer: Int, boot peerBoot: Boot) {
+    func receive(_ packet: VirtualLinks.Packet, _ channel: VirtualNetwork.Channel, from peer: Int, boot peerBoot: Boot)
+    {
         switch (packet, channel) {
         case (.hello(let echo), .bus): takeBusHello(echo, from: peer, boot: peerBoot)
         case (.hello(let echo), .gossip): takeGossipHello(echo, from: peer, boot: peerBoot)

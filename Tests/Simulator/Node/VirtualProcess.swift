@@ -34,7 +34,8 @@ package final class VirtualProcess {
         let origin = identity.origin
         let wall = { [unowned node] in node.wall }
         ledger = VirtualLedger(
-            sequencer: Sequencer(start: SequencerStart(origin: origin, recovered: recovered)), loops: node.settings.loops,
+            sequencer: Sequencer(start: SequencerStart(origin: origin, recovered: recovered)),
+            loops: node.settings.loops,
             wall: wall)
         disk = VirtualDisk(world: world, storage: node.storage, log: log)
         storedThrough = recovered.lastSequence
@@ -42,7 +43,8 @@ package final class VirtualProcess {
         do {
             let local = try LocalMember(
                 id: node.id, name: "node-\(node.index)", boot: boot,
-                epochMilliseconds: UInt64(identity.epoch.start.milliseconds), gossip: endpoint, bus: endpoint, fronts: [],
+                epochMilliseconds: UInt64(identity.epoch.start.milliseconds), gossip: endpoint, bus: endpoint,
+                fronts: [],
                 wireVersion: LaneFrame.formatVersion)
             plane = ControlPlane(
                 membership: Membership(
@@ -155,7 +157,8 @@ package final class VirtualProcess {
             guard let peerBoot = links.bus[peer] else { return }
             world.transmit(.sealed(frame, to: peerBoot), .bus, from: node.index, boot: boot, to: peer)
         case .read(let purpose, let read):
-            let scan = JournalScan(origin: read.origin, from: read.from, expected: read.after, byteLimit: read.byteLimit)
+            let scan = JournalScan(
+                origin: read.origin, from: read.from, expected: read.after, byteLimit: read.byteLimit)
             disk.scan(scan) { [weak self] chunk in self?.post(.chunk(JournalChunk(chunk), for: purpose)) }
         case .replicated(let sequence):
             replicatedThrough = sequence

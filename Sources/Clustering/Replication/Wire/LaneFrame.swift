@@ -2,8 +2,9 @@ import Model
 
 /// One frame of a lane: what two nodes say to each other over the bus.
 ///
-/// Layout: version u8, session sequence varint (0 for a frame that may be lost), `received`, `durable` and `credit` as varints,
-/// then items, each a kind u8 and its fields. The link below keeps frames whole, sealed and in one session of two boots.
+/// Layout: version u8, session sequence varint (0 for a frame that may be lost), `received`, `durable` and `credit` as
+/// varints, then items, each a kind u8 and its fields. The link below keeps frames whole, sealed and in one session of
+/// two boots.
 package struct LaneFrame: Sendable {
     /// The version of the lane format; peers that speak another are refused.
     package static let formatVersion: UInt8 = 1

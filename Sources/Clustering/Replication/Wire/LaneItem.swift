@@ -125,7 +125,9 @@ extension LaneItem {
             return .interestTaken(version: version, heads: heads)
         case 10:
             var counts: [TopicName: UInt64] = [:]
-            for _ in 0..<(try reader.count(upTo: maximumEntries)) { counts[try reader.topicName()] = try reader.varint() }
+            for _ in 0..<(try reader.count(upTo: maximumEntries)) {
+                counts[try reader.topicName()] = try reader.varint()
+            }
             return .subscribers(counts)
         case let kind: throw .invalid("lane item kind \(kind)")
         }
@@ -165,6 +167,7 @@ extension ByteReader {
         let topic = try topicName()
         let origin = try origin()
         let generation = UInt32(try count(upTo: Int(UInt32.max)))
-        return MemoryHead(topic: topic, partition: Partition(origin: origin, generation: generation), offset: try varint())
+        return MemoryHead(
+            topic: topic, partition: Partition(origin: origin, generation: generation), offset: try varint())
     }
 }
