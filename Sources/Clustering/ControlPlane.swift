@@ -30,7 +30,7 @@ package struct ControlPlane {
         case chunk(JournalChunk, for: ReadPurpose)
         /// The log could not be read; it is asked again.
         case unreadable(ReadPurpose)
-        case interested(loop: Int, id: UInt64, added: [TopicFilter], removed: [TopicFilter])
+        case interested([InterestChange])
         case subscribers([TopicName: UInt64])
         /// Whether the disk takes records.
         case accepting(Bool)
@@ -78,9 +78,7 @@ package struct ControlPlane {
         case .chunk(let chunk, let purpose):
             replication.chunk(chunk, for: purpose, at: now, ledger: ledger, into: &replicationEffects)
         case .unreadable(let purpose): replication.unreadable(purpose)
-        case .interested(let loop, let id, let added, let removed):
-            replication.interested(
-                loop: loop, id: id, added: added, removed: removed, at: now, into: &replicationEffects)
+        case .interested(let changes): replication.interested(changes, at: now, into: &replicationEffects)
         case .subscribers(let counts): replication.counted(subscribers: counts)
         case .accepting(let isAccepting): replication.isAccepting = isAccepting
         case .stopping: membership.announceAway(at: now, into: &membershipEffects)

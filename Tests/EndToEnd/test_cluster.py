@@ -146,3 +146,18 @@ def test_forged_packets_are_counted_and_change_nothing(three):
     three.await_members(3)
     with live(target) as client:
         client.ask("list-topic")
+
+
+def test_ten_thousand_wildcards_of_a_client_harm_nobody(fresh_three, attach):
+    one, other = fresh_three[0], fresh_three[1]
+    flooder = attach(one)
+    filters = [f"flood/{number}/+/#" for number in range(10_000)]
+    flooder.send({"id": "all", "method": "subscribe", "attributes": {"topicName": filters}})
+    bystander = attach(one)
+    bystander.create("quiet")
+    assert bystander.publish("quiet", 1, ack="replicated")["offset"] == 1
+    assert all(flooder.other()["ok"] for _ in filters)
+    assert one.name in alive(other)
+    flooder.close()
+    assert bystander.publish("quiet", 2, ack="replicated")["offset"] == 2
+    assert one.name in alive(other)

@@ -11,6 +11,7 @@ extension Shard {
         }
         let id = InterestID(rawValue: nextNumber())
         interests[filter] = Interest(count: 1, id: id)
+        announcements[id] = (filter, [])
         effects.append(.interest(id, added: [filter], removed: []))
         deadlines.schedule(.interest(id), at: now.monotonic + settings.interestLimit)
         return id
@@ -24,6 +25,7 @@ extension Shard {
             return
         }
         interests[filter] = nil
+        announcements[interest.id] = nil
         effects.append(.interest(InterestID(rawValue: nextNumber()), added: [], removed: [filter]))
     }
 }

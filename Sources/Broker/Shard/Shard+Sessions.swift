@@ -25,6 +25,8 @@ extension Shard {
             if task.holdsInterest { releaseInterest(task.filter, into: &effects) }
         }
         for topic in session.followings.keys.sorted() { unfollow(slot, topic, into: &effects) }
+        // Emptied first, so that thousands of wildcards are not each searched for.
+        sessions[slot]!.wildcards = []
         for filter in session.subscriptions.keys.sorted() { removeSubscription(slot, filter, into: &effects) }
         sessions[slot] = nil
     }

@@ -26,7 +26,10 @@ extension Shard {
         if needsInterest {
             task.interest = holdInterest(filter, at: now, into: &effects)
             tasks[id] = task
-            if task.interest != nil { return }
+            if let interest = task.interest {
+                announcements[interest]?.waiting.append(id)
+                return
+            }
         } else {
             tasks[id] = task
         }
@@ -37,10 +40,9 @@ extension Shard {
     package mutating func interestConfirmed(
         _ id: InterestID, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
     ) {
-        guard let filter = interests.first(where: { $0.value.id == id })?.key, interests[filter]?.isConfirmed == false
-        else { return }
-        interests[filter]?.isConfirmed = true
-        for task in tasks.keys.sorted() where tasks[task]?.interest == id {
+        guard let announcement = announcements.removeValue(forKey: id) else { return }
+        interests[announcement.filter]?.isConfirmed = true
+        for task in announcement.waiting where tasks[task]?.interest == id {
             tasks[task]?.interest = nil
             begin(task, ledger: ledger, at: now, into: &effects)
         }
@@ -69,7 +71,7 @@ extension Shard {
         subscriptionCount -= 1
         if filter.exact == nil {
             let connection = sessions[slot]!.connection
-            sessions[slot]!.wildcards.removeAll { $0 == filter }
+            if let place = sessions[slot]!.wildcards.lastIndex(of: filter) { sessions[slot]!.wildcards.remove(at: place) }
             wildcards[filter]?.removeAll { $0 == connection }
             if wildcards[filter]?.isEmpty == true { wildcards[filter] = nil }
         }

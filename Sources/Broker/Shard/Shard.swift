@@ -21,6 +21,8 @@ package struct Shard {
     /// Who follows which wildcard, in the order of subscribing.
     var wildcards: [TopicFilter: [ConnectionID]] = [:]
     var interests: [TopicFilter: Interest] = [:]
+    /// Which filter an announcement under way is for, and who waits for it, in the order of subscribing.
+    var announcements: [InterestID: (filter: TopicFilter, waiting: [SubscribeTask.ID])] = [:]
     var tasks: [SubscribeTask.ID: SubscribeTask] = [:]
     var reads: [ReadID: ReadPurpose] = [:]
     var stored: AcknowledgementLine

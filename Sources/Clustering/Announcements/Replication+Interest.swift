@@ -1,19 +1,22 @@
 import Model
 
 extension Replication {
-    /// A loop's subscribers want more or less than before; answered with `interestConfirmed`.
+    /// Loops' subscribers want more or less than before; each change is answered with `interestConfirmed`.
     package mutating func interested(
-        loop: Int, id: UInt64, added: [TopicFilter], removed: [TopicFilter], at now: MonotonicTime,
-        into effects: inout [ReplicationEffect]
+        _ changes: [InterestChange], at now: MonotonicTime, into effects: inout [ReplicationEffect]
     ) {
         let base = interest.version
-        let change = interest.change(added: added, removed: removed)
-        if interest.version != base {
-            for index in lanes.indices {
-                lanes[index].oweInterest(base: base, added: change.added, removed: change.removed)
-            }
+        var gained: Set<TopicFilter> = []
+        var lost: Set<TopicFilter> = []
+        for request in changes {
+            let change = interest.change(added: request.added, removed: request.removed)
+            for filter in change.removed where gained.remove(filter) == nil { lost.insert(filter) }
+            for filter in change.added where lost.remove(filter) == nil { gained.insert(filter) }
+            interest.unconfirmed.append((request.loop, request.id, interest.version))
         }
-        interest.unconfirmed.append((loop, id, interest.version))
+        if interest.version != base {
+            for index in lanes.indices { lanes[index].oweInterest(base: base, added: gained, removed: lost) }
+        }
         flush(at: now, into: &effects)
         confirmInterest(into: &effects)
     }
@@ -29,10 +32,10 @@ extension Replication {
     mutating func confirmInterest(into effects: inout [ReplicationEffect]) {
         guard !interest.unconfirmed.isEmpty else { return }
         let confirmed = lanes.filter { $0.isReachable && $0.epoch != nil }.map(\.interest.confirmed).min() ?? .max
-        for entry in interest.unconfirmed where entry.version <= confirmed {
-            effects.append(.interestConfirmed(loop: entry.loop, id: entry.id))
-        }
-        interest.unconfirmed.removeAll { $0.version <= confirmed }
+        // They stand in the order of their versions.
+        let done = interest.unconfirmed.prefix { $0.version <= confirmed }
+        for entry in done { effects.append(.interestConfirmed(loop: entry.loop, id: entry.id)) }
+        interest.unconfirmed.removeFirst(done.count)
     }
 
     /// A peer dropped this node's interest, because it held it dead: tell it all again.
@@ -40,5 +43,21 @@ extension Replication {
         if let last = lanes[index].interest.lastFullSent, now - last < settings.vectorInterval { return }
         lanes[index].interest.lastFullSent = now
         lanes[index].outbound.owedInterest = .all
+    }
+}
+
+/// What one loop's subscribers want more or less of.
+package struct InterestChange: Sendable {
+    package let loop: Int
+    /// What the loop knows the change by.
+    package let id: UInt64
+    package let added: [TopicFilter]
+    package let removed: [TopicFilter]
+
+    package init(loop: Int, id: UInt64, added: [TopicFilter], removed: [TopicFilter]) {
+        self.loop = loop
+        self.id = id
+        self.added = added
+        self.removed = removed
     }
 }

@@ -96,7 +96,7 @@ package final class ControlDriver: Sendable {
         loop: Int, id: UInt64, added: [TopicFilter], removed: [TopicFilter], confirmed: @escaping @Sendable () -> Void
     ) {
         confirmations.withLock { $0[id] = confirmed }
-        post(.interested(loop: loop, id: id, added: added, removed: removed))
+        post(.interested([InterestChange(loop: loop, id: id, added: added, removed: removed)]))
     }
 
     /// Reads the plane on its loop.
@@ -113,10 +113,27 @@ package final class ControlDriver: Sendable {
             return inbox
         }
         let now = core.value.clock().monotonic
-        for input in inputs { core.value.handle(input, at: now) }
+        for input in Self.merged(inputs) { core.value.handle(input, at: now) }
         if core.value.plane.nextDeadline(after: now) <= now { core.value.handle(.tick, at: now) }
         perform()
         schedule(after: now)
+    }
+
+    /// Changes of interest that follow each other are taken as one: a client may subscribe to thousands at once.
+    private static func merged(_ inputs: [ControlPlane.Input]) -> [ControlPlane.Input] {
+        var merged: [ControlPlane.Input] = []
+        var changes: [InterestChange] = []
+        for input in inputs {
+            if case .interested(let more) = input {
+                changes += more
+                continue
+            }
+            if !changes.isEmpty { merged.append(.interested(changes)) }
+            changes = []
+            merged.append(input)
+        }
+        if !changes.isEmpty { merged.append(.interested(changes)) }
+        return merged
     }
 
     private func schedule(after now: MonotonicTime) {

@@ -54,8 +54,7 @@ package enum Node {
                 access: configuration.access, services: engine, authentication: authentication, logger: logger)
             listeners.append(try await front.listen(on: configuration.listen))
             if let endpoint = configuration.tlsListen {
-                let security = try securityContext(
-                    certificateFile: configuration.tlsCertificateFile ?? "", keyFile: configuration.tlsKeyFile ?? "")
+                let security = try security(configuration)
                 listeners.append(try await front.listen(on: endpoint, security: security))
             }
         } catch {
@@ -94,13 +93,25 @@ package enum Node {
         let others = status.members.filter { $0.id != engine.identity.id && $0.state == "alive" }
         let nodes = others.compactMap { $0.listen.map { "\($0)" } }
         let clock = ContinuousClock()
-        let deadline = clock.now + configuration.drainWindow
+        // With nowhere to go to, clients are told at once, and those that do not answer the close are not waited for.
+        let deadline = clock.now + (nodes.isEmpty ? .seconds(1) : configuration.drainWindow)
         await front.drain(within: nodes.isEmpty ? .zero : configuration.drainWindow, nodes: nodes)
         while clock.now < deadline {
             var connections = 0
             for port in front.ports { connections += await port.figures().connections }
             if connections == 0 { return }
             do { try await Task.sleep(for: .milliseconds(50)) } catch { return }
+        }
+    }
+
+    /// The certificate and its key, with an error that names both files.
+    private static func security(_ configuration: NodeConfiguration) throws -> NIOSSLContext {
+        let (certificate, key) = (configuration.tlsCertificateFile ?? "", configuration.tlsKeyFile ?? "")
+        do {
+            return try securityContext(certificateFile: certificate, keyFile: key)
+        } catch {
+            throw NodeFailure(
+                "the TLS certificate \(certificate) and its key \(key) cannot be used, both have to be PEM: \(error)")
         }
     }
 
@@ -117,6 +128,8 @@ package enum Node {
             let place = configuration.tlsListen.map { "\(configuration.listen) or \($0)" } ?? "\(configuration.listen)"
             return "\(place) is in use by another process: choose another address with --listen"
         }
+        if let error = error as? BusError { return "\(error) (choose another address with --bus)" }
+        if let error = error as? GossipError { return "\(error) (choose another address with --gossip)" }
         return "\(error)"
     }
 }
@@ -151,14 +164,22 @@ enum ClusterKeyFile {
     /// Reads the files that are named, or the data directory's own, which is made where it is missing.
     static func load(_ configuration: NodeConfiguration) throws -> ClusterKeyRing {
         let paths = configuration.clusterKeyFiles
-        if !paths.isEmpty { return try ClusterKeyRing(parsing: try paths.map(read).joined(separator: "\n")) }
+        if !paths.isEmpty { return try parse(try paths.map(read).joined(separator: "\n"), of: paths.joined(separator: ", ")) }
         let path = configuration.dataDirectory + "/" + name
-        if FileManager.default.fileExists(atPath: path) { return try ClusterKeyRing(parsing: try read(path)) }
+        if FileManager.default.fileExists(atPath: path) { return try parse(try read(path), of: path) }
         let keys = ClusterKeyRing.random()
         guard FileManager.default.createFile(
             atPath: path, contents: Data(keys.fileText.utf8), attributes: [.posixPermissions: 0o600])
         else { throw NodeFailure("the cluster key \(path) cannot be written: \(String(cString: strerror(errno)))") }
         return keys
+    }
+
+    private static func parse(_ text: String, of file: String) throws -> ClusterKeyRing {
+        do {
+            return try ClusterKeyRing(parsing: text)
+        } catch {
+            throw NodeFailure("cluster key file \(file): \(error)")
+        }
     }
 
     private static func read(_ path: String) throws -> String {

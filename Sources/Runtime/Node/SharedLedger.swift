@@ -213,14 +213,17 @@ package final class PeerLedger: ReplicaLedger, Sendable {
     package var registry: Registry { shared.read { $0.registry } }
 
     package func memoryHeads(matching filters: [TopicFilter]) -> [MemoryHead] {
-        shared.read { sequencer in
-            sequencer.registry.entries.keys.sorted().compactMap { name in
-                guard let topic = sequencer.registry.topic(name), topic.durability == .memory,
-                    filters.contains(where: { $0.matches(name) })
-                else { return nil }
+        // Matching may take long, so it is done on a copy of the registry and not under the lock.
+        let registry = registry
+        let topics = registry.liveTopics.filter { topic in
+            topic.durability == .memory && filters.contains { $0.matches(topic.name) }
+        }
+        guard !topics.isEmpty else { return [] }
+        return shared.read { sequencer in
+            topics.compactMap { topic in
                 let partition = Partition(origin: sequencer.origin, generation: topic.generation)
-                let offset = sequencer.heads(of: name)[partition]
-                return offset > 0 ? MemoryHead(topic: name, partition: partition, offset: offset) : nil
+                let offset = sequencer.heads(of: topic.name)[partition]
+                return offset > 0 ? MemoryHead(topic: topic.name, partition: partition, offset: offset) : nil
             }
         }
     }

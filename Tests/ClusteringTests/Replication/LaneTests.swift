@@ -202,10 +202,10 @@ struct LaneTests {
         for round in 0..<100 {
             let filter = try TopicFilter("room/\(round % 7)")
             bench.left.act {
-                $0.interested(
+                let change = InterestChange(
                     loop: 0, id: UInt64(round), added: round % 2 == 0 ? [filter] : [],
-                    removed: round % 2 == 0 ? [] : [filter],
-                    at: .zero, into: &$2)
+                    removed: round % 2 == 0 ? [] : [filter])
+                $0.interested([change], at: .zero, into: &$2)
             }
         }
         #expect(bench.left.frames.isEmpty)

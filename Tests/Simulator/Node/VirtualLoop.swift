@@ -1,4 +1,5 @@
 import Broker
+import Clustering
 import Journal
 import Model
 
@@ -168,7 +169,7 @@ final class VirtualLoop {
         case .interest(let id, let added, let removed):
             let number = id.rawValue
             interests[number] = id
-            process.post(.interested(loop: index, id: number, added: added, removed: removed))
+            process.post(.interested([InterestChange(loop: index, id: number, added: added, removed: removed)]))
         case .close(let id, _, _): connection(id)?.close()
         }
     }

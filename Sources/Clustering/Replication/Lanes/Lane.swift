@@ -159,11 +159,13 @@ struct Lane {
     }
 
     /// Notes that interest changed since `base`, when the peer was told of all before.
-    mutating func oweInterest(base: UInt64, added: [TopicFilter], removed: [TopicFilter]) {
+    mutating func oweInterest(base: UInt64, added: Set<TopicFilter>, removed: Set<TopicFilter>) {
         switch outbound.owedInterest {
         case .all: break
-        case nil: outbound.owedInterest = .change(base: base, added: Set(added), removed: Set(removed))
+        case nil: outbound.owedInterest = .change(base: base, added: added, removed: removed)
         case .change(let base, var more, var less):
+            // Let go of here, so that the sets are changed in place and not copied.
+            outbound.owedInterest = nil
             for filter in removed where more.remove(filter) == nil { less.insert(filter) }
             for filter in added where less.remove(filter) == nil { more.insert(filter) }
             outbound.owedInterest = .change(base: base, added: more, removed: less)
