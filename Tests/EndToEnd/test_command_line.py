@@ -119,3 +119,12 @@ def test_a_closed_pipe_ends_it_quietly(node, attach, topic, command):
             process.kill()
         process.wait()
         process.stderr.close()
+
+
+def test_a_line_that_is_not_text_is_refused_by_its_number(node, topic):
+    well(roost(node, "topics", "create", topic))
+    result = subprocess.run(
+        [str(BINARY), "pub", topic, "-", "--url", f"http://{node.front}"],
+        input=b"1\n\xff\xfe\n", capture_output=True, timeout=LIMIT,
+    )  # fmt: skip
+    assert result.returncode == 1 and b"line 2" in result.stderr, result

@@ -1,4 +1,5 @@
 import NIOCore
+import Synchronization
 import WebSocket
 
 /// A WebSocket to `/live` of one node. Texts go out by `send`; pings are answered while texts are read.
@@ -33,19 +34,29 @@ struct LiveConnection: Sendable {
             try await outbound.write(ByteBuffer(bytes: handshake.request))
             var iterator = inbound.makeAsyncIterator()
             var bytes = try await agree(handshake, &iterator, address)
-            let beginning = Task { try await begin(connection) }
+            let trouble = Trouble()
+            let beginning = Task {
+                do {
+                    try await begin(connection)
+                } catch {
+                    trouble.error.withLock { $0 = error }
+                    // The node answers the close, and that ends the reading.
+                    try await connection.close()
+                }
+            }
             defer { beginning.cancel() }
             var assembler = MessageAssembler(role: .client, messageLimit: messageLimit)
             while true {
                 var events: [MessageEvent] = []
                 try bytes.withUnsafeBytes { try assembler.receive($0, into: &events) }
                 for event in events {
+                    if let error = trouble.error.withLock({ $0 }) { throw error }
                     guard try await connection.handle(event, receive) else {
                         return try await connection.close()
                     }
                 }
                 guard let next = try await iterator.next() else {
-                    throw Ended(code: nil, reason: "the connection ended")
+                    throw trouble.error.withLock { $0 } ?? Ended(code: nil, reason: "the connection ended")
                 }
                 bytes = Array(next.readableBytesView)
             }
@@ -113,4 +124,9 @@ struct LiveConnection: Sendable {
 
     /// Drawn anew for each frame (RFC 6455 §5.3).
     private var mask: MaskingKey { MaskingKey(word: .random(in: 0...UInt32.max)) }
+}
+
+/// Why a client that sends could not go on, for the one who reads.
+private final class Trouble: Sendable {
+    let error = Mutex<(any Error)?>(nil)
 }

@@ -77,7 +77,7 @@ struct PublishCommand: AsyncParsableCommand {
                     })
             }
             var number = 0
-            for await line in lines.stream {
+            for try await line in lines.stream {
                 number += 1
                 progress.asked()
                 try await connection.send(request(number, line))
@@ -150,13 +150,13 @@ struct PublishCommand: AsyncParsableCommand {
 /// The messages to publish: one, or the lines of standard input, read by a thread that waits while too many are
 /// unanswered.
 final class InputLines: Sendable {
-    let stream: AsyncStream<String>
+    let stream: AsyncThrowingStream<String, any Error>
     private let room: DispatchSemaphore
 
     init(_ single: String?, window: Int) {
         let room = DispatchSemaphore(value: window)
         self.room = room
-        let (stream, continuation) = AsyncStream<String>.makeStream()
+        let (stream, continuation) = AsyncThrowingStream<String, any Error>.makeStream()
         self.stream = stream
         if let single {
             continuation.yield(single)
@@ -164,7 +164,14 @@ final class InputLines: Sendable {
             return
         }
         Thread {
-            while let line = readLine(strippingNewline: true) {
+            var number = 0
+            var input = StandardInput()
+            while let bytes = input.nextLine() {
+                number += 1
+                guard let line = String(validating: bytes, as: UTF8.self) else {
+                    return continuation.finish(throwing: CommandFailure.refused(
+                        code: "INVALID_MESSAGE", message: "line \(number) of standard input is not UTF-8; those before it were sent"))
+                }
                 room.wait()
                 continuation.yield(line)
             }
@@ -174,4 +181,37 @@ final class InputLines: Sendable {
 
     /// Makes room for another line.
     func answered() { room.signal() }
+}
+
+/// Standard input as lines of bytes, which may be no text.
+private struct StandardInput {
+    private var held: [UInt8] = []
+    private var first = 0
+    private var isEnded = false
+
+    /// The next line without its end; nil at the end of the input.
+    mutating func nextLine() -> [UInt8]? {
+        var searched = first
+        while true {
+            if let end = held[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+                defer { first = end + 1 }
+                return Array(held[first..<end])
+            }
+            searched = held.count
+            guard !isEnded else {
+                defer { first = held.count }
+                return first < held.count ? Array(held[first...]) : nil
+            }
+            held.removeFirst(first)
+            searched -= first
+            first = 0
+            fill()
+        }
+    }
+
+    private mutating func fill() {
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        let count = read(STDIN_FILENO, &chunk, chunk.count)
+        if count > 0 { held.append(contentsOf: chunk[..<count]) } else { isEnded = count == 0 || errno != EINTR }
+    }
 }
