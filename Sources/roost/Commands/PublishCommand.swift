@@ -154,7 +154,9 @@ final class InputLines: Sendable {
     private let room: DispatchSemaphore
 
     init(_ single: String?, window: Int) {
-        let room = DispatchSemaphore(value: window)
+        // Made empty and then filled: one that was made with room may not be let go of before all of it is back.
+        let room = DispatchSemaphore(value: 0)
+        for _ in 0..<window { room.signal() }
         self.room = room
         let (stream, continuation) = AsyncThrowingStream<String, any Error>.makeStream()
         self.stream = stream
