@@ -46,10 +46,12 @@ func filter(_ text: String) -> TopicFilter {
 }
 
 /// A message at offset 7, of 2026-01-31T12:00:00.250Z.
-func message(_ payload: String, key: String? = nil, user: String = "") -> Sequenced {
+func message(
+    _ payload: String, key: String? = nil, user: String = "", messageID: String? = nil
+) -> Sequenced {
     let message = Message(
         topic: name("chat"), generation: 1, offset: 7, event: "new-message", key: key, publisher: user, source: "s1",
-        messageID: nil, expiry: nil, payload: Array(payload.utf8))
+        messageID: messageID, expiry: nil, payload: Array(payload.utf8))
     return Sequenced(
         sequence: 9,
         record: Record(

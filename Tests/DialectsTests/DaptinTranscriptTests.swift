@@ -39,6 +39,12 @@ struct DaptinTranscriptTests {
         #expect(bench.say(.event(message("7")))?.hasSuffix(#""2026-01-31T12:00:00.250Z"}"#) == true)
     }
 
+    @Test("the publisher's own id of a message, by which a client knows one that was sent again elsewhere")
+    func messageID() {
+        let said = bench.say(.event(message("7", user: "alice", messageID: "m1")))
+        #expect(said?.hasSuffix(#""user":"alice","messageId":"m1"}"#) == true)
+    }
+
     @Test(
         "data in base64 where the client wants it, and under another encoding",
         arguments: [

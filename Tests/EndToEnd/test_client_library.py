@@ -51,3 +51,30 @@ def test_it_tries_the_next_node_when_the_first_is_not_there(node, library, topic
         assert program.until("event", 3) == [0, 1, 2]
     finally:
         program.end()
+
+
+def test_it_hands_over_once_what_was_sent_again_after_a_crash(fresh_three, library, topic):
+    first, second, third = fresh_three
+
+    def publish(node, message, **more):
+        status, answer = node.call("POST", f"/api/v1/topics/{topic}/messages", {"message": message, **more})
+        assert status == 201, answer
+        return answer["data"]
+
+    assert first.call("POST", "/api/v1/topics", {"name": topic})[0] == 201
+    publish(first, 0, ack="replicated")
+    program = Program("repeated.mjs", library, f"{first.url},{second.url}", topic)
+    try:
+        assert program.until("event") == [0]
+        for node in (second, third):
+            node.kill()
+        publish(first, 1, messageId="one")
+        assert program.until("event", 2) == [0, 1]
+        first.kill()  # and with it the only copy
+        second.start()
+        assert publish(second, 1, messageId="one")["offset"] == 1, "it knew the first"
+        publish(second, 2, messageId="two")
+        assert program.until("event", 3) == [0, 1, 2]
+        assert program.of("gap") == [] and program.of("error") == []
+    finally:
+        program.end()

@@ -128,3 +128,31 @@ def test_a_line_that_is_not_text_is_refused_by_its_number(node, topic):
         input=b"1\n\xff\xfe\n", capture_output=True, timeout=LIMIT,
     )  # fmt: skip
     assert result.returncode == 1 and b"line 2" in result.stderr, result
+
+
+def test_a_message_that_was_sent_again_after_a_crash_is_shown_once(fresh_three, topic):
+    first, second, third = fresh_three
+    well(roost(first, "topics", "create", topic))
+    well(roost(first, "pub", topic, "0", "--ack", "replicated"))
+    follower = subprocess.Popen(
+        [str(BINARY), "sub", topic, "--since", "beginning", "--count", "3", "--json"]
+        + [word for node in (first, second) for word in ("--url", f"http://{node.front}")],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert json.loads(follower.stdout.readline())["data"] == 0
+        for node in (second, third):
+            node.kill()
+        well(roost(first, "pub", topic, "1", "--message-id", "one"))
+        assert json.loads(follower.stdout.readline())["messageId"] == "one"
+        first.kill()  # and with it the only copy
+        second.start()
+        again = json.loads(well(roost(second, "pub", topic, "1", "--message-id", "one", "--json")))
+        assert again["offset"] == 1, "it knew the first"
+        well(roost(second, "pub", topic, "2"))
+        assert json.loads(follower.stdout.readline())["data"] == 2
+        assert follower.wait(LIMIT) == 0
+    finally:
+        follower.kill()
+        follower.wait()
+        follower.stdout.close()

@@ -59,6 +59,7 @@ class Subscriber(threading.Thread):
         super().__init__(daemon=True)
         self.nodes, self.topic, self.expected = list(nodes), topic, expected
         self.seen = []
+        self._ids = set()
         self.moves = 0
         self.subscribed = threading.Event()
         self.trouble = None
@@ -77,8 +78,12 @@ class Subscriber(threading.Thread):
                             client.cursor[self.topic] = {**cursor, **client.cursor[self.topic]}
                         self.subscribed.set()
                     event = client.event(within=WHOLE_LIMIT)
-                    self.seen.append((event["data"]["by"], event["data"]["n"]))
                     cursor = dict(client.cursor[self.topic])
+                    repeated = event.get("messageId") in self._ids  # first given by a node that died with it
+                    if repeated and self.moves:
+                        continue
+                    self._ids.add(event.get("messageId", object()))
+                    self.seen.append((event["data"]["by"], event["data"]["n"]))
                 except (Gone, OSError, TimeoutError):
                     client, turn = None, turn + 1
                     self.moves += 1

@@ -36,6 +36,10 @@ enum DaptinEvents {
             writer.key("user")
             writer.string(message.publisher)
         }
+        if let messageID = message.messageID {
+            writer.key("messageId")
+            writer.string(messageID)
+        }
         writer.endObject()
     }
 

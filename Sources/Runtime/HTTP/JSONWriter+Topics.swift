@@ -110,6 +110,10 @@ extension JSONWriter {
             key("user")
             string(message.publisher)
         }
+        if let messageID = message.messageID {
+            key("messageId")
+            string(messageID)
+        }
         endObject()
     }
 

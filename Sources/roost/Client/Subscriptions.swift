@@ -9,6 +9,7 @@ final class Subscriptions {
     private var seen: [String: [String: UInt64]] = [:]
     /// The filters that were confirmed, by their place in `topics`.
     private var confirmed: Set<Int> = []
+    private var repeats = RepeatedMessages()
 
     init(topics: [String], since: String?, remaining: Int?) {
         self.topics = topics
@@ -49,13 +50,15 @@ final class Subscriptions {
         confirmed.insert(id)
     }
 
-    /// Takes note of a message.
-    func saw(_ event: JSONView) {
+    /// Takes note of a message; whether it is a new one, and not one that its publisher sent again elsewhere.
+    func saw(_ event: JSONView) -> Bool {
         guard let topic = event["topic"]?.string, let partition = event["partition"]?.string,
             let offset = event["offset"]?.unsigned
-        else { return }
+        else { return true }
         seen[topic, default: [:]][partition] = offset
+        guard repeats.isNew(event, in: topic) else { return false }
         remaining = remaining.map { $0 - 1 }
+        return true
     }
 
     /// Takes note of messages that are not for us.

@@ -70,8 +70,7 @@ struct SubscribeCommand: AsyncParsableCommand {
             switch try LiveRequest.read(text) {
             case .response(let id, let data): state.subscribed(id, data)
             case .event(let event):
-                state.saw(event)
-                write(event)
+                if state.saw(event) { write(event) }
                 return state.isUnfinished
             case .cursor(let notice): state.passed(notice)
             case .gap(let gap): writeError("roost: messages are lost: \(String(decoding: gap.bytes, as: UTF8.self))")

@@ -21,14 +21,19 @@ const SILENCE_LIMIT_MS = 15_000;
 const OUTBOX_LIMIT = 10_000;
 /** How often a resume is tried at one node that does not know the topic, or not yet. */
 const RESUME_ATTEMPTS = 8;
+/** How far two messages of one publisher with one `messageId` may be apart, in milliseconds, to be the same message. */
+const REPEAT_WINDOW_MS = 300_000;
+/** How many messages a subscription remembers by their `messageId`. */
+const REPEAT_LIMIT = 10_000;
 
 /**
  * @typedef {Object<string, number|Object<string, number>>} Cursor  A place in a topic: what has been seen, by
  *   partition. For a wildcard it is `{topic: {partition: offset}}`.
  *
  * @typedef {{topic: string, event: string, data: *, id: string, partition: string, offset: number, timestamp: string,
- *   source: string, user?: string, key?: string}} RoostEvent  One delivered message: `data` is it as it was published,
- *   `partition` the origin and epoch that sequenced it, `offset` dense from 1 in that, `timestamp` ISO 8601 in UTC.
+ *   source: string, user?: string, key?: string, messageId?: string}} RoostEvent  One delivered message: `data` is it
+ *   as it was published, `partition` the origin and epoch that sequenced it, `offset` dense from 1 in that, `timestamp`
+ *   ISO 8601 in UTC.
  *
  * @typedef {{topic: string, partition?: string, from?: number, to?: number, reason: string}} Gap  Messages that are
  *   lost for good, or a jump that the node did not announce (`reason` is then `unannounced`).
@@ -70,6 +75,7 @@ export class Subscription {
     this.roost = roost;
     this.options = options;
     this.places = new Map(); // topic → Map(partition → offset)
+    this.recent = new Map(); // topic, user and messageId → time of the message
     this.started = false; // a first reply has fixed where it begins
     this.attempts = 0;
   }
@@ -113,8 +119,23 @@ export class Subscription {
       const { topic, partition, offset } = event;
       this.report({ topic, partition, from: seen + 1, to: offset - 1, reason: "unannounced" });
     }
-    this.tell("onEvent", event);
+    if (!this.repeats(event)) this.tell("onEvent", event);
     this.place(event.topic).set(event.partition, event.offset);
+  }
+
+  /**
+   * Whether a message came before from another place: its publisher sent it again because a node had gone, and only
+   * that node knew the first. No node can fold the two for a subscriber that has moved as well, so it is done here.
+   */
+  repeats({ topic, user, messageId, timestamp }) {
+    if (messageId === undefined) return false;
+    const key = JSON.stringify([topic, user, messageId]);
+    const time = Date.parse(timestamp);
+    if (Math.abs(time - this.recent.get(key)) <= REPEAT_WINDOW_MS) return true;
+    this.recent.delete(key); // so that it goes to the end
+    this.recent.set(key, time);
+    if (this.recent.size > REPEAT_LIMIT) this.recent.delete(this.recent.keys().next().value);
+    return false;
   }
 
   /** Tells of messages that will not come. */
