@@ -1,5 +1,3 @@
-import Dialects
-import Model
 import NIOCore
 import WebSocket
 
@@ -63,28 +61,16 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func decide(_ head: RequestHead, _ consumed: Int, _ context: ChannelHandlerContext) {
-        let query = String(head.target.drop { $0 != "?" }.dropFirst())
-        guard head.asksForWebSocket, let path = head.decodedPath,
-            let open = DialectTable.dialect(forPath: path, query: query)
-        else { return handToHTTP(context) }
         guard let loop = front.confined else { return context.close(promise: nil) }
-        guard !loop.isDraining, shared.count.value <= loop.settings.connectionLimit else {
-            return refuse(UpgradeRefusal.connectionLimit, context)
-        }
-        let acceptance: Handshake.Acceptance
-        switch Handshake.accept(head) {
-        case .failure(let refusal): return refuse(refusal.response, context)
-        case .success(let accepted): acceptance = accepted
-        }
-        let credentials = Credentials(head, cookieName: loop.settings.cookieName)
-        switch loop.authentication.principal(for: credentials, at: loop.settings.clock().wall) {
-        case .failure(let refusal): refuse(UpgradeRefusal.response(to: refusal), context)
-        case .success(let principal):
+        let desk = UpgradeDesk(loop: loop, shared: shared)
+        guard let visit = desk.visit(head) else { return handToHTTP(context) }
+        switch desk.decide(visit) {
+        case .refuse(let response): refuse(response, context)
+        case .accept(let response, let connection):
             loop.counters.upgraded += 1
             received.moveReaderIndex(forwardBy: consumed)
-            context.write(wrapOutboundOut(ByteBuffer(bytes: acceptance.response)), promise: nil)
-            let connection = WebSocketConnection(dialect: open(shared.conversation), loop: loop, principal: principal)
-            replace(context) { try $0.addHandler(connection) }
+            context.write(wrapOutboundOut(ByteBuffer(bytes: response)), promise: nil)
+            replace(context) { try $0.addHandler(connection()) }
         }
     }
 
