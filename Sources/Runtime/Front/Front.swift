@@ -21,11 +21,12 @@ package struct Front: Sendable {
         access: AccessPolicy, services: any NodeServices, authentication: Authentication, logger: Logger
     ) async throws -> Front {
         var ports: [FrontPort] = []
+        let exchange = FrameExchange(loops: Array(group.makeIterator()).count)
         for (index, eventLoop) in group.makeIterator().enumerated() {
             let port = try await eventLoop.submit {
                 FrontPort.start(
                     loop: index, on: eventLoop, settings: settings, shardSettings: shardSettings, access: access,
-                    services: services, authentication: authentication)
+                    services: services, authentication: authentication, exchange: exchange)
             }.get()
             ports.append(port)
         }

@@ -69,7 +69,7 @@ package struct FrontListener: Sendable {
                     }
                     let pipeline = channel.pipeline.syncOperations
                     if let security { try pipeline.addHandler(NIOSSLServerHandler(context: security)) }
-                    try pipeline.addHandler(Sniffer(front: front, shared: shared))
+                    try pipeline.addHandler(Sniffer(front: front, shared: shared, isSecure: security != nil))
                 }
             }
         let channel = try await bootstrap.bind(host: endpoint.host, port: Int(endpoint.port)).get()

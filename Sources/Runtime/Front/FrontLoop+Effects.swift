@@ -10,15 +10,12 @@ extension FrontLoop {
         switch effect {
         case .reply(let connection, let reference, let reply): self.reply(connection, reference, reply)
         case .notify(let connection, let notice): client(connection)?.notify(notice)
-        case .join(let list, let connection):
-            if let client = client(connection) { hub.join(list, connection, client) }
-        case .leave(let list, let connection): hub.leave(list, connection)
-        case .dropList(let list): hub.drop(list)
-        case .fanOut(let list, let message): fanOut(message, to: hub.receivers(of: list))
-        case .fanOutGap(let list, let topic, let gap):
-            for client in hub.receivers(of: list) { client.notify(.gap(topic, gap)) }
-        case .fanOutCursor(let list, let topic, let cursor):
-            for client in hub.receivers(of: list) { client.notify(.cursor(topic, cursor)) }
+        case .join(let list, let connection): join(list, connection)
+        case .leave(let list, let connection): leave(list, connection)
+        case .dropList(let list): dropList(list)
+        case .fanOut(let list, let message): fanOut(message, to: list)
+        case .fanOutGap(let list, let topic, let gap): notify(.gap(topic, gap), list)
+        case .fanOutCursor(let list, let topic, let cursor): notify(.cursor(topic, cursor), list)
         case .verify(let connection, let reference, let token):
             verified(connection, reference, authentication.verifier.verify(token, at: settings.clock().wall))
         case .read(let id, let read):
@@ -33,7 +30,11 @@ extension FrontLoop {
         }
     }
 
-    private func client(_ connection: ConnectionID) -> WebSocketConnection? {
+    private func notify(_ notice: Notice, _ list: ListID) {
+        for connection in hub.members(of: list)?.connections ?? [] { client(connection)?.notify(notice) }
+    }
+
+    func client(_ connection: ConnectionID) -> WebSocketConnection? {
         guard case .client(let client) = occupant(connection) else { return nil }
         return client
     }
@@ -63,31 +64,4 @@ extension FrontLoop {
         // Not now: the shard's remaining effects may still name the connection.
         port.run { $0.closed(connection) }
     }
-
-    /// Writes one message to everybody, encoded once for each way in which they read events.
-    private func fanOut(_ message: Sequenced, to receivers: ContiguousArray<WebSocketConnection>) {
-        var frames: [(encoding: UInt8, frame: ByteBuffer)] = []
-        for receiver in receivers {
-            let encoding = receiver.encoding
-            if let known = frames.first(where: { $0.encoding == encoding.id }) {
-                receiver.write(known.frame)
-                continue
-            }
-            let frame = textFrame(encoding.encode(message))
-            counters.encodings += 1
-            frames.append((encoding.id, frame))
-            receiver.write(frame)
-        }
-    }
-}
-
-/// A final, unmasked text frame.
-func textFrame(_ text: [UInt8]) -> ByteBuffer {
-    var header: [UInt8] = []
-    header.reserveCapacity(FrameEncoder.longestHeader)
-    FrameEncoder.header(.text, payloadCount: text.count, into: &header)
-    var frame = ByteBufferAllocator().buffer(capacity: header.count + text.count)
-    frame.writeBytes(header)
-    frame.writeBytes(text)
-    return frame
 }

@@ -6,8 +6,7 @@ import NIOCore
 /// locked.
 ///
 /// It obeys: requests, records and answers go into the shard, and what the shard wants is carried out in order.
-/// Connections
-/// that close or fill up while that happens put more into the shard, whose effects follow after those under way.
+/// Connections that close or fill up while that happens put more into the shard, whose effects follow after those under way.
 package final class FrontLoop {
     package let index: Int
     package let eventLoop: any EventLoop
@@ -16,8 +15,21 @@ package final class FrontLoop {
     let authentication: Authentication
     let port: FrontPort
     var counters = FrontCounters()
-    var hub = Hub<WebSocketConnection>()
+    var hub = Hub()
     var occupants: [Occupant?] = []
+    /// The wire forms that were met on this loop, by their numbers.
+    var forms: [WireForm] = []
+    let exchange: FrameExchange
+    /// The frames that this tick has for one list; nil while there are none, and in a tick that writes to several.
+    var batch: SharedBatch?
+    var batchCount: UInt64 = 0
+    /// Whether this tick has written to more than one list.
+    var isTickMixed = false
+    var isFlushScheduled = false
+    /// Connections with frames in their own queues.
+    var unflushed: [WebSocketConnection] = []
+    /// The sockets to which fan-out may hand bytes, by the index of their connection.
+    var descriptors: ContiguousArray<CInt> = []
     /// Every open connection, HTTP and WebSocket.
     private var channels: [ObjectIdentifier: any Channel] = [:]
 
@@ -27,7 +39,6 @@ package final class FrontLoop {
     private var isSettling = false
     private var generations: [UInt32] = []
     private var freeIndexes: [UInt32] = []
-    private var unflushed: [WebSocketConnection] = []
     private var wakeUp: (at: MonotonicTime, timer: Scheduled<Void>)?
     private var pinging: RepeatedTask?
     private var pingRound = 0
@@ -44,7 +55,8 @@ package final class FrontLoop {
 
     init(
         index: Int, eventLoop: any EventLoop, port: FrontPort, start: LoopStart, settings: FrontSettings,
-        shardSettings: ShardSettings, access: AccessPolicy, services: any NodeServices, authentication: Authentication
+        shardSettings: ShardSettings, access: AccessPolicy, services: any NodeServices, authentication: Authentication,
+        exchange: FrameExchange
     ) {
         eventLoop.preconditionInEventLoop()
         settings.validate()
@@ -54,6 +66,7 @@ package final class FrontLoop {
         self.settings = settings
         self.services = services
         self.authentication = authentication
+        self.exchange = exchange
         ledger = start.ledger
         shard = Shard(
             settings: shardSettings, access: access, topics: start.topics, heads: start.heads,
@@ -97,6 +110,7 @@ package final class FrontLoop {
         guard occupant(connection) != nil else { return }
         shard.closed(connection, into: &effects)
         settle()
+        forbidDirect(connection)
         occupants[Int(connection.index)] = nil
         freeIndexes.append(connection.index)
     }
@@ -177,19 +191,6 @@ package final class FrontLoop {
         let index = Int(connection.index)
         guard index < occupants.count, generations[index] == connection.generation else { return nil }
         return occupants[index]
-    }
-
-    /// Notes that a connection has frames to flush; those of one tick leave together at its end.
-    func needsFlush(_ connection: WebSocketConnection) {
-        unflushed.append(connection)
-        guard unflushed.count == 1 else { return }
-        eventLoop.assumeIsolated().execute { self.flush() }
-    }
-
-    private func flush() {
-        var batch: [WebSocketConnection] = []
-        swap(&batch, &unflushed)
-        for connection in batch { connection.flush() }
     }
 
     // MARK: Time

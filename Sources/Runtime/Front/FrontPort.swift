@@ -10,13 +10,14 @@ package struct FrontPort: Sendable {
     /// Makes a loop's share of the front; called on the loop.
     package static func start(
         loop index: Int, on eventLoop: any EventLoop, settings: FrontSettings, shardSettings: ShardSettings,
-        access: AccessPolicy, services: any NodeServices, authentication: Authentication
+        access: AccessPolicy, services: any NodeServices, authentication: Authentication, exchange: FrameExchange
     ) -> FrontPort {
         let port = FrontPort(eventLoop: eventLoop, loop: NIOLoopBoundBox(nil, eventLoop: eventLoop))
         let start = services.attach(port, loop: index)
         let loop = FrontLoop(
             index: index, eventLoop: eventLoop, port: port, start: start, settings: settings,
-            shardSettings: shardSettings, access: access, services: services, authentication: authentication)
+            shardSettings: shardSettings, access: access, services: services, authentication: authentication,
+            exchange: exchange)
         port.loop.value = loop
         loop.startPinging()
         return port

@@ -11,13 +11,16 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
 
     private let front: FrontPort
     private let shared: FrontShared
+    private let isSecure: Bool
     private var received = ByteBuffer()
     private var timer: Scheduled<Void>?
     private var isDecided = false
 
-    init(front: FrontPort, shared: FrontShared) {
+    /// - Parameter isSecure: whether the channel encrypts.
+    init(front: FrontPort, shared: FrontShared, isSecure: Bool) {
         self.front = front
         self.shared = shared
+        self.isSecure = isSecure
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -62,14 +65,13 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
 
     private func decide(_ head: RequestHead, _ consumed: Int, _ context: ChannelHandlerContext) {
         guard let loop = front.confined else { return context.close(promise: nil) }
-        let desk = UpgradeDesk(loop: loop, shared: shared)
+        let desk = UpgradeDesk(loop: loop, shared: shared, isSecure: isSecure)
         guard let visit = desk.visit(head) else { return handToHTTP(context) }
         switch desk.decide(visit) {
         case .refuse(let response): refuse(response, context)
-        case .accept(let response, let connection):
+        case .accept(let connection):
             loop.counters.upgraded += 1
             received.moveReaderIndex(forwardBy: consumed)
-            context.write(wrapOutboundOut(ByteBuffer(bytes: response)), promise: nil)
             replace(context) { try $0.addHandler(connection()) }
         }
     }

@@ -1,5 +1,6 @@
 import Dialects
 import Model
+import NIOCore
 import WebSocket
 
 /// Decides what becomes of a request that asks for a WebSocket: is there such a door, is there room, is the handshake
@@ -9,6 +10,8 @@ import WebSocket
 struct UpgradeDesk {
     let loop: FrontLoop
     let shared: FrontShared
+    /// Whether the channel encrypts.
+    let isSecure: Bool
 
     /// A request for a door that is there.
     struct Visit {
@@ -18,8 +21,8 @@ struct UpgradeDesk {
 
     /// What a visit comes to.
     enum Decision {
-        /// The response to write, and who then speaks with the client.
-        case accept(response: [UInt8], connection: () -> WebSocketConnection)
+        /// Who then speaks with the client; it writes the response too.
+        case accept(connection: () -> WebSocketConnection)
         /// The response to write, after which the connection is closed.
         case refuse(response: [UInt8])
     }
@@ -47,8 +50,10 @@ struct UpgradeDesk {
         switch loop.authentication.principal(for: credentials, at: loop.settings.clock().wall) {
         case .failure(let refusal): return .refuse(response: UpgradeRefusal.response(to: refusal))
         case .success(let principal):
-            return .accept(response: acceptance.response) { [loop, shared] in
-                WebSocketConnection(dialect: visit.open(shared.conversation), loop: loop, principal: principal)
+            return .accept { [loop, shared, isSecure] in
+                WebSocketConnection(
+                    dialect: visit.open(shared.conversation), loop: loop, principal: principal,
+                    greeting: ByteBuffer(bytes: acceptance.response), isSecure: isSecure)
             }
         }
     }

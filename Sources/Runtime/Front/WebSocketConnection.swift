@@ -6,55 +6,82 @@ import WebSocket
 
 /// One client's WebSocket: the last handler of its channel, and a receiver in the hub. Confined to its loop.
 ///
-/// Frames are written to the channel as they come and flushed once at the end of the loop's tick. When more than the
-/// high
-/// mark waits to be sent, the shard takes the connection off the live stream; a client that goes on asking without
-/// reading
-/// the answers is, after a further bound, not read from either.
+/// Frames leave at the end of the loop's tick, see ``Outbound``. When more than the high mark waits to be sent, the shard
+/// takes the connection off the live stream; a client that goes on asking without reading the answers is, after a further
+/// bound, not read from either.
 final class WebSocketConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// Which shared encoding of events it takes.
-    let encoding: EventEncoding
+    /// In which form it takes events.
+    let form: WireForm.Index
+    let loop: FrontLoop
+    var outbound = Outbound(descriptor: nil)
+    private(set) var context: ChannelHandlerContext?
+    private(set) var connection: ConnectionID?
+    var stage = Stage.open
     private let dialect: any Dialect
-    private let loop: FrontLoop
     private let principal: Principal
-    private var context: ChannelHandlerContext?
-    private var connection: ConnectionID?
+    /// The response to the upgrade, until it is written.
+    private var greeting: ByteBuffer?
+    private let isSecure: Bool
     private var assembler: MessageAssembler
-    private var stage = Stage.open
-    private var isFlushPending = false
     private var isCongested = false
     /// Bytes of replies written while congested.
     private var unreadReplies = 0
     /// Pings since anything was heard.
     private var unansweredPings = 0
 
-    private enum Stage {
+    enum Stage {
         case open
         /// A close frame was sent or is about to be; what comes is passed over.
         case closing
+        /// Both close frames were sent; the connection closes when the last bytes have left.
+        case ending
         case closed
     }
 
-    init(dialect: any Dialect, loop: FrontLoop, principal: Principal) {
+    /// - Parameters:
+    ///   - greeting: the response to the upgrade, which goes before everything else.
+    ///   - isSecure: whether the channel encrypts, so that bytes must go through it.
+    init(dialect: any Dialect, loop: FrontLoop, principal: Principal, greeting: ByteBuffer, isSecure: Bool) {
         self.dialect = dialect
         self.loop = loop
         self.principal = principal
-        encoding = dialect.encoding
+        self.greeting = greeting
+        self.isSecure = isSecure
+        form = loop.index(of: WireForm(encoding: dialect.encoding))
         assembler = MessageAssembler(role: .server, messageLimit: loop.settings.messageLimit)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        // The notice that opens the session is written in here.
-        connection = loop.open({ _ in .client(self) }, principal: principal)
+        if !isSecure { outbound = Outbound(descriptor: descriptor(of: context)) }
+        // The notice that opens the session is written in here, after the greeting.
+        _ = loop.open(
+            { connection in
+                self.connection = connection
+                if let greeting = self.greeting { self.enqueue(greeting, frames: 0) }
+                self.greeting = nil
+                return .client(self)
+            }, principal: principal)
+    }
+
+    /// The channel's socket; nil where it has none.
+    private func descriptor(of context: ChannelHandlerContext) -> CInt? {
+        do {
+            return try context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+                $0
+            }
+        } catch {
+            return nil  // It has closed already.
+        }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         stage = .closed
         self.context = nil
+        _ = outbound.takeAll()
         if let connection { loop.closed(connection) }
     }
 
@@ -120,22 +147,6 @@ final class WebSocketConnection: ChannelInboundHandler {
 
     // MARK: To the client
 
-    /// Writes a frame, which may be shared with others.
-    func write(_ frame: ByteBuffer) {
-        guard stage == .open, let context else { return }
-        loop.counters.framesSent += 1
-        loop.counters.bytesSent += UInt64(frame.readableBytes)
-        context.write(wrapOutboundOut(frame), promise: nil)
-        guard !isFlushPending else { return }
-        isFlushPending = true
-        loop.needsFlush(self)
-    }
-
-    func flush() {
-        isFlushPending = false
-        context?.flush()
-    }
-
     func notify(_ notice: Notice) {
         if let text = dialect.encode(notice) { write(textFrame(text)) }
     }
@@ -198,28 +209,38 @@ final class WebSocketConnection: ChannelInboundHandler {
     /// Sends a close frame and gives the peer a while to answer it.
     func close(_ code: CloseCode, _ reason: String) {
         guard stage == .open, let context else { return }
-        var frame: [UInt8] = []
-        FrameEncoder.close(code, reason: reason, into: &frame)
+        writeLast(code, reason)
+        guard stage == .open else { return }
         stage = .closing
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: frame)), promise: nil)
         // Closing at once could reset the connection under the frame; the peer closes first, or time does.
         setReading(true)
-        let channel = context.channel
-        let timer = loop.eventLoop.scheduleTask(in: loop.settings.closeTimeout.timeAmount) {
-            channel.close(promise: nil)
-        }
-        channel.closeFuture.whenComplete { _ in timer.cancel() }
+        closeLater(context)
     }
 
     /// Answers the peer's close frame, or takes its answer to ours (RFC 6455 §5.5.1), and ends the connection.
     private func peerCloses(_ code: CloseCode?) {
         guard let context else { return }
-        if stage == .open {
-            var frame: [UInt8] = []
-            FrameEncoder.close(code, into: &frame)
-            stage = .closing
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: frame)), promise: nil)
+        if stage == .open { writeLast(code, "") }
+        guard outbound.unfinishedWrites > 0 else { return context.close(promise: nil) }
+        // The channel still has bytes for a peer that may read them; it is given as long as for a close frame.
+        stage = .ending
+        closeLater(context)
+    }
+
+    /// Writes a close frame, and sends it with all that came before.
+    private func writeLast(_ code: CloseCode?, _ reason: String) {
+        var frame: [UInt8] = []
+        FrameEncoder.close(code, reason: reason, into: &frame)
+        write(ByteBuffer(bytes: frame))
+        flush()
+        if let connection { loop.forbidDirect(connection) }
+    }
+
+    private func closeLater(_ context: ChannelHandlerContext) {
+        let channel = context.channel
+        let timer = loop.eventLoop.scheduleTask(in: loop.settings.closeTimeout.timeAmount) {
+            channel.close(promise: nil)
         }
-        context.close(promise: nil)
+        channel.closeFuture.whenComplete { _ in timer.cancel() }
     }
 }

@@ -5,24 +5,21 @@ import Testing
 
 @Suite("A hub")
 struct HubTests {
-    private final class Receiver {
-        let number: Int
-        init(_ number: Int) { self.number = number }
-    }
-
     private func connection(_ number: Int) -> ConnectionID { ConnectionID(index: UInt32(number), generation: 1) }
 
-    private func numbers(_ hub: Hub<Receiver>, _ list: ListID) -> [Int] {
-        hub.receivers(of: list).map(\.number).sorted()
+    private func members(_ hub: Hub, _ list: ListID) -> [Int: WireForm.Index] {
+        guard let members = hub.members(of: list) else { return [:] }
+        #expect(members.connections.count == members.forms.count)
+        return Dictionary(uniqueKeysWithValues: zip(members.connections.map { Int($0.index) }, members.forms))
     }
 
     @Test(
-        "keeps receivers and their connections in step over random joins and leaves",
+        "keeps connections and their forms in step over random joins and leaves",
         arguments: 1...20 as ClosedRange<UInt64>)
     func inStep(seed: UInt64) {
         var random = RandomSource(seed: seed)
-        var hub = Hub<Receiver>()
-        var model: [ListID: Set<Int>] = [:]
+        var hub = Hub()
+        var model: [ListID: [Int: WireForm.Index]] = [:]
         for _ in 0..<2_000 {
             let list = ListID(index: UInt32.random(in: 0..<4, using: &random))
             let number = Int.random(in: 0..<40, using: &random)
@@ -30,38 +27,43 @@ struct HubTests {
             case 0:
                 hub.drop(list)
                 model[list] = nil
-            case 1..<10 where model[list]?.contains(number) != true:
-                hub.join(list, connection(number), Receiver(number))
-                model[list, default: []].insert(number)
+            case 1..<10 where model[list]?[number] == nil:
+                let form = WireForm.Index.random(in: 0..<3, using: &random)
+                hub.join(list, connection(number), form)
+                model[list, default: [:]][number] = form
             default:
                 hub.leave(list, connection(number))
-                model[list]?.remove(number)
+                model[list]?[number] = nil
             }
-            #expect(numbers(hub, list) == (model[list] ?? []).sorted(), "seed \(seed)")
+            let expected = model[list] ?? [:]
+            #expect(members(hub, list) == expected, "seed \(seed)")
+            #expect(
+                Set(hub.members(of: list).map { Array($0.formsTaken) } ?? []) == Set(expected.values), "seed \(seed)")
         }
     }
 
-    @Test("walks the receivers that were there when the walk began")
+    @Test("walks the members that were there when the walk began")
     func walk() {
-        var hub = Hub<Receiver>()
+        var hub = Hub()
         let list = ListID(index: 3)
-        for number in 0..<5 { hub.join(list, connection(number), Receiver(number)) }
-        var walked: [Int] = []
-        for receiver in hub.receivers(of: list) {
-            walked.append(receiver.number)
+        for number in 0..<5 { hub.join(list, connection(number), 0) }
+        var walked: [UInt32] = []
+        for connection in hub.members(of: list)?.connections ?? [] {
+            walked.append(connection.index)
             // Leaving moves the last one into the gap, which must neither be skipped nor met twice.
-            hub.leave(list, connection(receiver.number))
+            hub.leave(list, connection)
         }
         #expect(walked == [0, 1, 2, 3, 4])
-        #expect(hub.receivers(of: list).isEmpty)
+        #expect(hub.members(of: list) == nil || members(hub, list).isEmpty)
     }
 
     @Test("knows a connection by its generation too")
     func generations() {
-        var hub = Hub<Receiver>()
+        var hub = Hub()
         let list = ListID(index: 0)
-        hub.join(list, ConnectionID(index: 1, generation: 2), Receiver(2))
+        hub.join(list, ConnectionID(index: 1, generation: 2), 0)
         hub.leave(list, ConnectionID(index: 1, generation: 1))
-        #expect(numbers(hub, list) == [2])
+        #expect(members(hub, list) == [1: 0])
+        #expect(hub.members(of: list)?.contains(ConnectionID(index: 1, generation: 1)) == false)
     }
 }

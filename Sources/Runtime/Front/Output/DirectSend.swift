@@ -1,0 +1,62 @@
+import Glibc
+import NIOCore
+
+/// What became of bytes that were handed to a socket.
+enum DirectSendOutcome {
+    /// So many of them were taken, from none to all.
+    case taken(Int)
+    /// The connection is broken.
+    case broken
+}
+
+/// Hands bytes to a non-blocking socket: `send(2)` with `MSG_NOSIGNAL`.
+@inline(__always)
+func sendDirectly(_ bytes: UnsafeRawBufferPointer, to descriptor: CInt) -> DirectSendOutcome {
+    while true {
+        let count = send(descriptor, bytes.baseAddress, bytes.count, sendFlags)
+        if count >= 0 { return .taken(count) }
+        switch errno {
+        case EINTR: continue
+        // ENOBUFS and ENOMEM pass as well; the channel's own writer then tries again.
+        case EAGAIN, ENOBUFS, ENOMEM: return .taken(0)
+        default: return .broken
+        }
+    }
+}
+
+/// Hands several buffers to a non-blocking socket in one `sendmsg(2)`.
+///
+/// - Parameter buffers: those from the first on that fit into one call are considered, ``gatherLimit`` of them.
+func sendDirectly(_ buffers: ArraySlice<ByteBuffer>, to descriptor: CInt) -> DirectSendOutcome {
+    if buffers.count == 1 {
+        return buffers[buffers.startIndex].withUnsafeReadableBytes { sendDirectly($0, to: descriptor) }
+    }
+    return withUnsafeTemporaryAllocation(of: iovec.self, capacity: min(buffers.count, gatherLimit)) { vectors in
+        for (index, buffer) in buffers.prefix(gatherLimit).enumerated() {
+            // The pointer outlives the closure: the buffers are held, unchanged, until the call below has returned.
+            buffer.withUnsafeReadableBytes { bytes in
+                vectors[index] = iovec(
+                    iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+            }
+        }
+        return withExtendedLifetime(buffers) {
+            var message = msghdr()
+            message.msg_iov = vectors.baseAddress
+            message.msg_iovlen = vectors.count
+            while true {
+                let count = sendmsg(descriptor, &message, sendFlags)
+                if count >= 0 { return .taken(count) }
+                switch errno {
+                case EINTR: continue
+                case EAGAIN, ENOBUFS, ENOMEM: return .taken(0)
+                default: return .broken
+                }
+            }
+        }
+    }
+}
+
+/// How many buffers one call gathers; Linux takes at most 1,024 (`IOV_MAX`).
+let gatherLimit = 256
+
+private let sendFlags = CInt(MSG_NOSIGNAL | MSG_DONTWAIT)

@@ -1,0 +1,124 @@
+import Broker
+import NIOCore
+import WebSocket
+
+/// How frames leave: see ``Outbound``. Everything that is written, acks and pongs included, keeps its order.
+extension WebSocketConnection {
+    /// Writes a frame of this connection's own.
+    func write(_ frame: ByteBuffer) {
+        guard stage == .open, let connection else { return }
+        loop.takeApart(connection)
+        enqueue(frame)
+    }
+
+    /// Writes bytes that may be shared with others, `frames` of them.
+    func enqueue(_ bytes: ByteBuffer, frames: Int = 1) {
+        guard stage == .open, let connection, context != nil else { return }
+        count(bytes.readableBytes, frames)
+        if outbound.isDirect {
+            if outbound.queue.isEmpty { loop.forbidDirect(connection) }
+            outbound.queue.append(bytes)
+            outbound.queuedBytes += bytes.readableBytes
+            if outbound.queuedBytes > Outbound.queueLimit { return sendQueue() }
+        } else {
+            writeToChannel(bytes)
+        }
+        needsFlush()
+    }
+
+    /// Goes on where a `send` of shared bytes stopped.
+    func goOn(with bytes: ByteBuffer, after count: Int, frames: Int) {
+        guard stage == .open, let connection else { return }
+        self.count(bytes.readableBytes, frames)
+        loop.forbidDirect(connection)
+        var rest = bytes
+        rest.moveReaderIndex(forwardBy: count)
+        writeToChannel(rest)
+        context?.flush()
+    }
+
+    /// The socket is broken: nothing more can be sent, and the channel closes once the loop has finished what it does.
+    func breakOff() {
+        guard let connection else { return }
+        loop.forbidDirect(connection)
+        _ = outbound.takeAll()
+        guard stage != .closed, let channel = context?.channel else { return }
+        stage = .closing
+        channel.eventLoop.execute { channel.close(promise: nil) }
+    }
+
+    /// Keeps what a shared batch holds from this connection: it is given it otherwise, or is not to have it.
+    func isApart(from batch: UInt64) {
+        outbound.apartFrom = batch
+        guard let connection, outbound.isDirect else { return }
+        loop.forbidDirect(connection)
+        needsFlush()
+    }
+
+    var apartFrom: UInt64 { outbound.apartFrom }
+
+    private func needsFlush() {
+        guard !outbound.isFlushPending else { return }
+        outbound.isFlushPending = true
+        loop.needsFlush(self)
+    }
+
+    /// Sends what the tick has written.
+    func flush() {
+        outbound.isFlushPending = false
+        if outbound.isDirect { sendQueue() } else { context?.flush() }
+    }
+
+    /// Hands the queue to the socket, and the channel what the socket does not take.
+    private func sendQueue() {
+        guard let descriptor = outbound.descriptor else { return }
+        while !outbound.queue.isEmpty {
+            let gathered = outbound.queue.prefix(gatherLimit)
+            let size = gathered.reduce(0) { $0 + $1.readableBytes }
+            switch sendDirectly(gathered, to: descriptor) {
+            case .taken(let count):
+                outbound.drop(count)
+                guard count < size else { continue }
+                for bytes in outbound.takeAll() { writeToChannel(bytes) }
+                context?.flush()
+                return
+            case .broken: return breakOff()
+            }
+        }
+        permitDirect()
+    }
+
+    /// Lets fan-out at the socket again when nothing keeps it away.
+    private func permitDirect() {
+        guard let connection, let descriptor = outbound.descriptor, stage == .open, outbound.isDirect,
+            outbound.queue.isEmpty, loop.batch?.number != outbound.apartFrom || loop.batch == nil
+        else { return }
+        loop.permitDirect(connection, descriptor)
+    }
+
+    private func writeToChannel(_ bytes: ByteBuffer) {
+        guard let context else { return }
+        guard outbound.descriptor != nil else { return context.write(wrapOutboundOut(bytes), promise: nil) }
+        outbound.unfinishedWrites += 1
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { result in
+            self.outbound.unfinishedWrites -= 1
+            // A write fails only because the channel closes.
+            if case .success = result, self.outbound.unfinishedWrites == 0 { self.channelHasFinished() }
+        }
+        context.write(wrapOutboundOut(bytes), promise: written)
+    }
+
+    private func channelHasFinished() {
+        if stage == .ending {
+            context?.close(promise: nil)
+        } else {
+            permitDirect()
+        }
+    }
+
+    private func count(_ bytes: Int, _ frames: Int) {
+        loop.counters.framesSent += UInt64(frames)
+        loop.counters.bytesSent += UInt64(bytes)
+    }
+}
