@@ -8,10 +8,10 @@ struct Session {
     var principal: Principal
     /// Counts changes of the principal, so that deadlines of an earlier token are known as such.
     var principalVersion: UInt32 = 0
-    var subscriptions: [TopicFilter: Subscription] = [:]
+    var subscriptions = FewDictionary<TopicFilter, Subscription>()
     /// The filters with a wildcard among the subscriptions.
     var wildcards: [TopicFilter] = []
-    var followings: [TopicIndex: Following] = [:]
+    var followings = FewDictionary<TopicIndex, Following>()
     /// Whether its outbound queue is over the limit.
     var isCongested = false
     /// Requests that wait for an answer.

@@ -62,6 +62,7 @@ package struct TopicFilter: Hashable, Comparable, Sendable, CustomStringConverti
     package let text: String
     /// The name, when the filter has no wildcard.
     package let exact: TopicName?
+    /// Empty without a wildcard.
     private let levels: [Substring]
 
     package init(_ text: String) throws(TopicNameError) {
@@ -73,7 +74,7 @@ package struct TopicFilter: Hashable, Comparable, Sendable, CustomStringConverti
             hasWildcard = true
         }
         self.text = text
-        self.levels = levels
+        self.levels = hasWildcard ? levels : []
         exact = hasWildcard ? nil : try TopicName(text)
     }
 

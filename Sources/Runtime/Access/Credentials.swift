@@ -43,7 +43,11 @@ package struct Authentication: Sendable {
         self.anonymousRole = anonymousRole
         self.origins = origins
         self.loginLifetime = loginLifetime
+        anonymous = anonymousRole.map { Principal(user: "", roles: [$0]) }
     }
+
+    /// Who brings nothing; one value for all of them, whose roles they then share.
+    private let anonymous: Principal?
 
     /// The principal behind credentials.
     ///
@@ -56,11 +60,11 @@ package struct Authentication: Sendable {
         if let cookie = credentials.cookie, credentials.origin != nil, isAllowed {
             return verifier.verify(cookie, at: wall)
         }
-        guard let anonymousRole else { return .failure(.authenticationRequired) }
+        guard let anonymous else { return .failure(.authenticationRequired) }
         guard isAllowed else {
             return .failure(.authenticationFailed("pages from this origin need a token, or the origin in \"origins\""))
         }
-        return .success(Principal(user: "", roles: [anonymousRole]))
+        return .success(anonymous)
     }
 
     /// Whether pages of an origin may act without a token: allow-listed, from the same host, or from this machine; and

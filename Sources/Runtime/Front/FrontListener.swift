@@ -52,9 +52,7 @@ package struct FrontListener: Sendable {
             .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65_536)
-            )
+            .childChannelOption(.recvAllocator, value: TransientReceiveAllocator())
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.writeBufferWaterMark, value: marks)
             .childChannelInitializer { channel in
@@ -62,11 +60,10 @@ package struct FrontListener: Sendable {
                     guard let front = fronts[ObjectIdentifier(channel.eventLoop)] else {
                         preconditionFailure("connections are accepted on the loops that were started")
                     }
-                    let open = shared.count.increase()
-                    channel.closeFuture.whenComplete { _ in shared.count.decrease() }
-                    guard open <= settings.connectionLimit + refusalMargin else {
-                        return channel.close(promise: nil)
-                    }
+                    guard let loop = front.confined, shared.count.value < settings.connectionLimit + refusalMargin
+                    else { return channel.close(promise: nil) }
+                    _ = shared.count.increase()
+                    loop.accepted(channel, count: shared.count)
                     let pipeline = channel.pipeline.syncOperations
                     if let security { try pipeline.addHandler(NIOSSLServerHandler(context: security)) }
                     try pipeline.addHandler(Sniffer(front: front, shared: shared, isSecure: security != nil))

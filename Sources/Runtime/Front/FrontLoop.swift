@@ -30,7 +30,7 @@ package final class FrontLoop {
     var unflushed: [WebSocketConnection] = []
     /// The sockets to which fan-out may hand bytes, by the index of their connection.
     var descriptors: ContiguousArray<CInt> = []
-    /// Every open connection, HTTP and WebSocket.
+    /// Every open connection that is no client of the shard: those of HTTP, and those that have not said what they are.
     private var channels: [ObjectIdentifier: any Channel] = [:]
 
     private var shard: Shard
@@ -43,6 +43,8 @@ package final class FrontLoop {
     private var pinging: RepeatedTask?
     private var pingRound = 0
     private var sessionCount: UInt64 = 0
+    /// 56 random bits of this run of the loop. With the count a session's name has 15 bytes up to 1.6 million sessions,
+    /// which Swift keeps without an allocation.
     private let sessionPrefix: String
     private(set) var isDraining = false
 
@@ -71,7 +73,7 @@ package final class FrontLoop {
         shard = Shard(
             settings: shardSettings, access: access, topics: start.topics, heads: start.heads,
             deliveredThrough: start.deliveredThrough)
-        sessionPrefix = "\(services.identity.id)-\(hexadecimal(.random(in: 0...UInt64.max), digits: 16))-\(index)"
+        sessionPrefix = base64URLEncode((0..<7).map { _ in UInt8.random(in: 0...255) }) + "."
     }
 
     var shardCounters: ShardCounters { shard.counters }
@@ -100,7 +102,8 @@ package final class FrontLoop {
         occupants[Int(index)] = occupant(connection)
         sessionCount += 1
         shard.open(
-            connection, session: "\(sessionPrefix)-\(sessionCount)", principal: principal, at: settings.clock(),
+            connection, session: sessionPrefix + String(sessionCount, radix: 36), principal: principal,
+            at: settings.clock(),
             into: &effects)
         settle()
         return connection
@@ -242,15 +245,25 @@ package final class FrontLoop {
         pinging?.cancel()
         wakeUp?.timer.cancel()
         wakeUp = nil
-        let open = Array(channels.values)
+        let clients = occupants.compactMap { occupant in
+            if case .client(let client) = occupant { client.context?.channel } else { nil }
+        }
+        let open = Array(channels.values) + clients
         for channel in open { channel.close(promise: nil) }
         return open.map(\.closeFuture)
     }
 
-    /// Takes note of an accepted connection for as long as it is open.
-    func accepted(_ channel: any Channel) {
+    /// A connection has become a client, which ``occupants`` holds.
+    func isClient(_ channel: any Channel) { channels[ObjectIdentifier(channel)] = nil }
+
+    /// Takes note of an accepted connection for as long as it is open, here and in the node's count.
+    func accepted(_ channel: any Channel, count: ConnectionCount) {
         counters.accepted += 1
-        channels[ObjectIdentifier(channel)] = channel
-        channel.closeFuture.whenComplete { [port] _ in port.confined?.channels[ObjectIdentifier(channel)] = nil }
+        let identifier = ObjectIdentifier(channel)
+        channels[identifier] = channel
+        channel.closeFuture.whenComplete { [port] _ in
+            count.decrease()
+            port.confined?.channels[identifier] = nil
+        }
     }
 }

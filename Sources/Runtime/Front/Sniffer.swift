@@ -26,7 +26,6 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         guard let loop = front.confined else { return context.close(promise: nil) }
         let channel = context.channel
-        loop.accepted(channel)
         let front = front
         timer = context.eventLoop.scheduleTask(in: loop.settings.headTimeout.timeAmount) {
             front.confined?.counters.silent += 1

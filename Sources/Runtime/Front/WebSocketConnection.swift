@@ -21,10 +21,8 @@ final class WebSocketConnection: ChannelInboundHandler {
     private(set) var connection: ConnectionID?
     var stage = Stage.open
     private let dialect: any Dialect
-    private let principal: Principal
-    /// The response to the upgrade, until it is written.
-    private var greeting: ByteBuffer?
-    private let isSecure: Bool
+    /// What is needed only to begin.
+    private var opening: Opening?
     private var assembler: MessageAssembler
     private var isCongested = false
     /// Bytes of replies written while congested.
@@ -47,24 +45,37 @@ final class WebSocketConnection: ChannelInboundHandler {
     init(dialect: any Dialect, loop: FrontLoop, principal: Principal, greeting: ByteBuffer, isSecure: Bool) {
         self.dialect = dialect
         self.loop = loop
-        self.principal = principal
-        self.greeting = greeting
-        self.isSecure = isSecure
+        opening = Opening(principal: principal, greeting: greeting, isSecure: isSecure)
         form = loop.index(of: WireForm(encoding: dialect.encoding))
         assembler = MessageAssembler(role: .server, messageLimit: loop.settings.messageLimit)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if !isSecure { outbound = Outbound(descriptor: descriptor(of: context)) }
+        guard let opening else { preconditionFailure("a connection is added to one pipeline, once") }
+        self.opening = nil
+        loop.isClient(context.channel)
+        if !opening.isSecure { outbound = Outbound(descriptor: descriptor(of: context)) }
         // The notice that opens the session is written in here, after the greeting.
         _ = loop.open(
             { connection in
                 self.connection = connection
-                if let greeting = self.greeting { self.enqueue(greeting, frames: 0) }
-                self.greeting = nil
+                self.enqueue(opening.greeting, frames: 0)
                 return .client(self)
-            }, principal: principal)
+            }, principal: opening.principal)
+    }
+
+    private final class Opening {
+        let principal: Principal
+        /// The response to the upgrade.
+        let greeting: ByteBuffer
+        let isSecure: Bool
+
+        init(principal: Principal, greeting: ByteBuffer, isSecure: Bool) {
+            self.principal = principal
+            self.greeting = greeting
+            self.isSecure = isSecure
+        }
     }
 
     /// The channel's socket; nil where it has none.

@@ -31,7 +31,8 @@ struct Outbound {
             count -= queue[whole].readableBytes
             whole += 1
         }
-        queue.removeFirst(whole)
+        // Emptied, it gives back its memory: an idle connection keeps none.
+        if whole == queue.count { queue = [] } else { queue.removeFirst(whole) }
         if count > 0 { queue[0].moveReaderIndex(forwardBy: count) }
     }
 
