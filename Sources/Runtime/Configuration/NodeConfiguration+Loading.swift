@@ -61,5 +61,6 @@ extension FrontSettings {
         outboundHighMark = configuration.limits.outboundBytes
         outboundLowMark = configuration.limits.outboundBytes / 4
         cookieName = configuration.cookieName
+        testDoors = configuration.testDoors
     }
 }

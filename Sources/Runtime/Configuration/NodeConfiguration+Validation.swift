@@ -33,6 +33,12 @@ extension NodeConfiguration {
                 key: SettingKey.advertise.rawValue,
                 because: "\(key.rawValue) is \(endpoint), which tells other nodes no address to reach this one at")
         }
+        for (key, endpoint) in [(SettingKey.listen, listen), (.tlsListen, tlsListen ?? listen)]
+        where testDoors && !endpoint.isLoopback {
+            throw .invalid(
+                key: key.rawValue, place: "the configuration", value: "\(endpoint)",
+                expected: "an address of this machine alone, such as 127.0.0.1:6336, while test-doors is on")
+        }
         if !isInsecureAllowed { try requireProtection() }
     }
 

@@ -50,6 +50,8 @@ package struct NodeConfiguration: Sendable {
     package var defaultPermission: PermissionMask
     /// What is kept of topics created without a limit of their own.
     package var defaultRetention: Retention
+    /// Whether the doors that only conformance suites use are open; default false, and refused beyond loopback.
+    package var testDoors: Bool
     package var limits: Limits
     package var access: AccessPolicy
     /// Whether the start must say loudly that nobody is asked who they are.
@@ -115,6 +117,7 @@ package struct NodeConfiguration: Sendable {
             messages: try reader.number(.retentionMessages, in: 1...Int.max).map { UInt64($0) },
             bytes: try reader.number(.retentionBytes, in: 1...Int.max).map { UInt64($0) },
             seconds: try reader.number(.retentionSeconds, in: 1...Int.max).map { UInt64($0) })
+        testDoors = try reader.flag(.testDoors) ?? false
         limits = try Limits(reader)
         access = AccessPolicy(roles: try Self.roles(layers))
         anonymousRole = reader.text(.anonymous)

@@ -25,6 +25,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case cookie
     case loginHours = "login-hours"
     case insecureBind = "insecure-bind"
+    case testDoors = "test-doors"
     case loops
     case drainSeconds = "drain-seconds"
     case logLevel = "log-level"

@@ -27,6 +27,8 @@ package struct FrontSettings: Sendable {
     package var idleTimeout: Duration = .seconds(60)
     /// The name of the cookie in which a browser may bring its token. Default `token`.
     package var cookieName = "token"
+    /// Whether the doors that only conformance suites use are open. Default false.
+    package var testDoors = false
     /// Reads both clocks.
     package var clock: @Sendable () -> Now = systemClock
 

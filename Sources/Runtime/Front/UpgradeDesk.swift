@@ -31,7 +31,7 @@ struct UpgradeDesk {
     func visit(_ head: RequestHead) -> Visit? {
         let query = String(head.target.drop { $0 != "?" }.dropFirst())
         guard head.asksForWebSocket, let path = head.decodedPath,
-            let open = DialectTable.dialect(forPath: path, query: query)
+            let open = DialectTable.dialect(forPath: path, query: query, testDoors: loop.settings.testDoors)
         else { return nil }
         return Visit(head: head, open: open)
     }

@@ -47,7 +47,8 @@ final class WebSocketConnection: ChannelInboundHandler {
         self.loop = loop
         opening = Opening(principal: principal, greeting: greeting, isSecure: isSecure)
         form = loop.index(of: WireForm(encoding: dialect.encoding))
-        assembler = MessageAssembler(role: .server, messageLimit: loop.settings.messageLimit)
+        assembler = MessageAssembler(
+            role: .server, messageLimit: dialect.messageLimit ?? loop.settings.messageLimit)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -121,6 +122,9 @@ final class WebSocketConnection: ChannelInboundHandler {
         if let violation {
             loop.counters.violations += 1
             close(violation.code, violation.reason)
+            // What the peer says now is not read, not even its answer to the close (RFC 6455 §7.1.7), so our side of the
+            // stream ends here. What is on its way to us is still taken, or a reset could overtake the frame.
+            context.close(mode: .output, promise: nil)
         }
     }
 
@@ -133,9 +137,15 @@ final class WebSocketConnection: ChannelInboundHandler {
                 guard stage == .open else { continue }
                 loop.counters.messagesReceived += 1
                 for request in dialect.receive(text) { requests.append((connection, request)) }
-            case .binary:
-                hand(&requests)
-                close(.unsupportedData, "only text messages are spoken here")
+            case .binary(let bytes):
+                guard stage == .open else { continue }
+                guard let asked = dialect.receive(binary: bytes) else {
+                    hand(&requests)
+                    close(.unsupportedData, "only text messages are spoken here")
+                    continue
+                }
+                loop.counters.messagesReceived += 1
+                for request in asked { requests.append((connection, request)) }
             case .ping(let payload):
                 guard stage == .open else { continue }
                 var frame: [UInt8] = []
@@ -163,7 +173,8 @@ final class WebSocketConnection: ChannelInboundHandler {
     }
 
     func reply(_ reply: Reply, to reference: RequestReference) {
-        for text in dialect.encode(reply, to: reference) { writeReply(textFrame(text)) }
+        let opcode: Opcode = dialect.answersInBinary(reference) ? .binary : .text
+        for answer in dialect.encode(reply, to: reference) { writeReply(dataFrame(opcode, answer)) }
     }
 
     /// Writes what the client itself asked for, and counts it when the client does not read.

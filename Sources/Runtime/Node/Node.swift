@@ -116,6 +116,11 @@ package enum Node {
     }
 
     private static func warn(_ configuration: NodeConfiguration, _ logger: Logger) {
+        if configuration.testDoors {
+            logger.warning(
+                "test doors are open: /echo says back whatever it is sent; no node that serves anybody has them",
+                metadata: ["listen": "\(configuration.listen)"])
+        }
         guard configuration.isOpenToAll, let role = configuration.anonymousRole else { return }
         logger.warning(
             "no authentication is configured: everybody who reaches this node acts as \(role)",

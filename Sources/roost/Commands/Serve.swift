@@ -64,6 +64,9 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Bind beyond this machine without authentication or cluster key.")
     var insecureBind = false
 
+    @Flag(help: .hidden)
+    var testDoors = false
+
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
 
@@ -78,7 +81,7 @@ struct Serve: AsyncParsableCommand {
             (.tlsCertificateFile, tlsCertificateFile), (.tlsKeyFile, tlsKeyFile), (.gossip, gossip), (.bus, bus),
             (.advertise, advertise), (.cluster, cluster), (.authSecretFile, authSecretFile), (.usersFile, usersFile),
             (.anonymous, anonymous), (.logLevel, logLevel), (.logFormat, logFormat),
-            (.insecureBind, insecureBind ? "true" : nil),
+            (.insecureBind, insecureBind ? "true" : nil), (.testDoors, testDoors ? "true" : nil),
         ]
         for (key, value) in single { if let value { values[key] = [value] } }
         if !join.isEmpty { values[.join] = join }

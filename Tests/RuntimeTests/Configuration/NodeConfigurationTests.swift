@@ -72,7 +72,7 @@ struct NodeConfigurationTests {
             ("listen", "127.0.0.1"), ("gossip", "127.0.0.1:0"), ("bus", "host:99999"), ("log-level", "loud"),
             ("log-format", "xml"), ("replicas", "0"), ("loops", "two"), ("permission", "nobody"),
             ("anonymous", "ghost"),
-            ("node-name", "a b"), ("insecure-bind", "maybe"), ("join", "node"),
+            ("node-name", "a b"), ("insecure-bind", "maybe"), ("test-doors", "perhaps"), ("join", "node"),
         ])
     func values(key: String, value: String) throws {
         let error = #expect(throws: ConfigurationError.self) { try configuration(yaml: "\(key): '\(value)'") }
@@ -102,6 +102,17 @@ struct NodeConfigurationTests {
         _ = try configuration(yaml: "listen: \(wide)\ntls-listen: '[::1]:2'\ntls-certificate-file: c\ntls-key-file: k")
         #expect(throws: ConfigurationError.self) {
             try configuration(yaml: "listen: 0.0.0.0:1\nanonymous: user")
+        }
+    }
+
+    @Test("opens test doors on this machine's own addresses only")
+    func testDoors() throws {
+        #expect(try configuration().testDoors == false)
+        let here = "test-doors: true\ntls-certificate-file: c\ntls-key-file: k\nauth-secret-file: s\n"
+        #expect(try configuration(yaml: here + "tls-listen: '[::1]:2'").testDoors)
+        for beyond in ["listen: 0.0.0.0:1", "tls-listen: 10.0.0.1:1", "listen: 0.0.0.0:1\ninsecure-bind: true"] {
+            let error = #expect(throws: ConfigurationError.self) { try configuration(yaml: here + beyond) }
+            #expect(try #require(error).description.contains("test-doors"))
         }
     }
 

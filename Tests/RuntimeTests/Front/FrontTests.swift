@@ -51,6 +51,7 @@ struct FrontTests {
             case 0x88: return "close \(Int(payload.first!) << 8 | Int(payload.dropFirst().first!))"
             case 0x8A: return "pong \(String(decoding: payload, as: UTF8.self))"
             case 0x89: return "ping"
+            case 0x82: return "binary \(String(decoding: payload, as: UTF8.self))"
             default: return String(decoding: payload, as: UTF8.self)
             }
         }
@@ -157,6 +158,60 @@ struct FrontTests {
                 try await say(bystander, .close, [0x03, 0xE8])
                 #expect(try await next(bystander) == "close 1000")
                 #expect(try await next(bystander) == nil, "the server ends the connection after the handshake")
+            }
+        }
+    }
+
+    @Test("ends the stream behind the close frame of a violation, without waiting for an answer that it could not read")
+    func failing() async throws {
+        var settings = FrontSettings()
+        settings.closeTimeout = .seconds(3_600)
+        try await FrontFixture.run(settings: settings) { fixture in
+            let violations: [[UInt8]] = [
+                [0x81, 0x02, 0x68, 0x69], [0x83, 0x80, 0, 0, 0, 0], [0x81, 0x81, 0, 0, 0, 0, 0xFF],
+            ]
+            for violation in violations {
+                try await attached(fixture) { connection in
+                    try await connection.send(violation)
+                    #expect(try await next(connection)?.hasPrefix("close 100") == true)
+                    #expect(try await next(connection) == nil)
+                }
+            }
+        }
+    }
+
+    @Test("says back text as text and binary as binary at the echo door, which only a test flag opens")
+    func echoes() async throws {
+        let echo = upgrade.replacing("/live", with: "/echo") + "\r\n"
+        try await FrontFixture.run { fixture in
+            try await fixture.connect { connection in
+                try await connection.send(echo.replacing("Connection: Upgrade", with: "Connection: close"))
+                #expect(try await connection.rest().hasPrefix("HTTP/1.1 404 "))
+            }
+        }
+        var settings = FrontSettings()
+        settings.testDoors = true
+        try await FrontFixture.run(settings: settings) { fixture in
+            try await fixture.connect { connection in
+                try await connection.send(echo)
+                #expect(try await connection.read(head)?.hasPrefix("HTTP/1.1 101 ") == true)
+                try await say(connection, .text, "Grüße")
+                #expect(try await next(connection) == "Grüße")
+                try await say(connection, .binary, "\0\u{1}")
+                #expect(try await next(connection) == "binary \0\u{1}")
+                try await say(connection, .text, "")
+                #expect(try await next(connection) == "")
+                let long = [UInt8](repeating: 0x61, count: 2 << 20)
+                try await say(connection, .binary, long)
+                let back: [UInt8]? = try await connection.read { bytes in
+                    guard bytes.count >= 10 + long.count else { return nil }
+                    defer { bytes.removeFirst(10 + long.count) }
+                    return Array(bytes[..<(10 + long.count)])
+                }
+                #expect(back == [0x82, 127, 0, 0, 0, 0, 0, 0x20, 0, 0] + long, "more than other doors take")
+                // A frame over 16 MiB is refused by its header alone.
+                try await connection.send([0x82, 0xFF, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0])
+                #expect(try await next(connection) == "close 1009")
             }
         }
     }

@@ -22,12 +22,15 @@ package struct WireForm {
 }
 
 /// A final, unmasked text frame.
-func textFrame(_ text: [UInt8]) -> ByteBuffer {
+func textFrame(_ text: [UInt8]) -> ByteBuffer { dataFrame(.text, text) }
+
+/// A final, unmasked frame of text or binary data.
+func dataFrame(_ opcode: Opcode, _ payload: [UInt8]) -> ByteBuffer {
     var header: [UInt8] = []
     header.reserveCapacity(FrameEncoder.longestHeader)
-    FrameEncoder.header(.text, payloadCount: text.count, into: &header)
-    var frame = ByteBufferAllocator().buffer(capacity: header.count + text.count)
+    FrameEncoder.header(opcode, payloadCount: payload.count, into: &header)
+    var frame = ByteBufferAllocator().buffer(capacity: header.count + payload.count)
     frame.writeBytes(header)
-    frame.writeBytes(text)
+    frame.writeBytes(payload)
     return frame
 }
