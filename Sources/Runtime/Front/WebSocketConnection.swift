@@ -27,6 +27,8 @@ final class WebSocketConnection: ChannelInboundHandler {
     private var isCongested = false
     /// Bytes of replies written while congested.
     private var unreadReplies = 0
+    /// The newest ping that came while congested.
+    private var waitingPing: [UInt8]?
     /// Pings since anything was heard.
     private var unansweredPings = 0
 
@@ -148,9 +150,8 @@ final class WebSocketConnection: ChannelInboundHandler {
                 for request in asked { requests.append((connection, request)) }
             case .ping(let payload):
                 guard stage == .open else { continue }
-                var frame: [UInt8] = []
-                FrameEncoder.pong(payload, into: &frame)
-                writeReply(ByteBuffer(bytes: frame))
+                // RFC 6455 §5.5.3: of several pings that wait, the newest may be answered for all.
+                if isCongested { waitingPing = payload } else { pong(payload) }
             case .pong: break
             case .close(let code, _):
                 hand(&requests)
@@ -158,6 +159,12 @@ final class WebSocketConnection: ChannelInboundHandler {
             }
         }
         hand(&requests)
+    }
+
+    private func pong(_ payload: [UInt8]) {
+        var frame: [UInt8] = []
+        FrameEncoder.pong(payload, into: &frame)
+        writeReply(ByteBuffer(bytes: frame))
     }
 
     private func hand(_ requests: inout [(connection: ConnectionID, request: Request)]) {
@@ -193,6 +200,8 @@ final class WebSocketConnection: ChannelInboundHandler {
         } else {
             if unreadReplies > loop.settings.unreadReplyLimit { setReading(true) }
             unreadReplies = 0
+            if let payload = waitingPing { pong(payload) }
+            waitingPing = nil
             loop.drained(connection)
         }
     }

@@ -9,12 +9,15 @@ struct Outbound {
     /// Bytes in the queue beyond which it is sent before the tick ends.
     static let queueLimit = 65_536
 
+    /// Frames below so many bytes are put together when they go through the channel.
+    static let shortWrite = 4_096
+
     /// The socket; nil for a connection with TLS, or one whose channel has none.
     let descriptor: CInt?
-    /// Frames of this tick, when they go to the socket itself.
+    /// Frames of this tick.
     var queue: [ByteBuffer] = []
     var queuedBytes = 0
-    /// Writes that the channel's own writer has not finished.
+    /// Hand-overs that the channel's own writer has not finished; counted where there is another way.
     var unfinishedWrites = 0
     var isFlushPending = false
     /// The number of the shared batch from which it was taken apart.

@@ -15,15 +15,10 @@ extension WebSocketConnection {
     func enqueue(_ bytes: ByteBuffer, frames: Int = 1) {
         guard stage == .open, let connection, context != nil else { return }
         count(bytes.readableBytes, frames)
-        if outbound.isDirect {
-            if outbound.queue.isEmpty { loop.forbidDirect(connection) }
-            outbound.queue.append(bytes)
-            outbound.queuedBytes += bytes.readableBytes
-            if outbound.queuedBytes > Outbound.queueLimit { return sendQueue() }
-        } else {
-            writeToChannel(bytes)
-        }
-        needsFlush()
+        if outbound.queue.isEmpty { loop.forbidDirect(connection) }
+        outbound.queue.append(bytes)
+        outbound.queuedBytes += bytes.readableBytes
+        if outbound.queuedBytes > Outbound.queueLimit { sendQueue() } else { needsFlush() }
     }
 
     /// Goes on where a `send` of shared bytes stopped.
@@ -33,8 +28,9 @@ extension WebSocketConnection {
         loop.forbidDirect(connection)
         var rest = bytes
         rest.moveReaderIndex(forwardBy: count)
-        writeToChannel(rest)
-        context?.flush()
+        outbound.queue.append(rest)
+        outbound.queuedBytes += rest.readableBytes
+        giveToChannel()
     }
 
     /// The socket is broken: nothing more can be sent, and the channel closes once the loop has finished what it does.
@@ -66,26 +62,52 @@ extension WebSocketConnection {
     /// Sends what the tick has written.
     func flush() {
         outbound.isFlushPending = false
-        if outbound.isDirect { sendQueue() } else { context?.flush() }
+        sendQueue()
     }
 
     /// Hands the queue to the socket, and the channel what the socket does not take.
     private func sendQueue() {
-        guard let descriptor = outbound.descriptor else { return }
+        guard outbound.isDirect, let descriptor = outbound.descriptor else { return giveToChannel() }
         while !outbound.queue.isEmpty {
             let gathered = outbound.queue.prefix(gatherLimit)
             let size = gathered.reduce(0) { $0 + $1.readableBytes }
             switch sendDirectly(gathered, to: descriptor) {
             case .taken(let count):
                 outbound.drop(count)
-                guard count < size else { continue }
-                for bytes in outbound.takeAll() { writeToChannel(bytes) }
-                context?.flush()
-                return
+                if count < size { return giveToChannel() }
             case .broken: return breakOff()
             }
         }
         permitDirect()
+    }
+
+    /// Hands the queue to the channel's own writer, short frames together: to NIO each write costs far more than it has
+    /// bytes, and what waits is bounded by bytes.
+    private func giveToChannel() {
+        guard let context else { return }
+        var rest = outbound.takeAll()[...]
+        while let first = rest.popFirst() {
+            var bytes = first
+            while bytes.readableBytes < Outbound.shortWrite, let next = rest.first,
+                next.readableBytes < Outbound.shortWrite
+            {
+                bytes.writeImmutableBuffer(next)
+                _ = rest.popFirst()
+            }
+            guard rest.isEmpty, outbound.descriptor != nil else {
+                context.write(wrapOutboundOut(bytes), promise: nil)
+                continue
+            }
+            let written = context.eventLoop.makePromise(of: Void.self)
+            outbound.unfinishedWrites += 1
+            written.futureResult.assumeIsolated().whenComplete { result in
+                self.outbound.unfinishedWrites -= 1
+                // A write fails only because the channel closes.
+                if case .success = result, self.outbound.unfinishedWrites == 0 { self.channelHasFinished() }
+            }
+            context.write(wrapOutboundOut(bytes), promise: written)
+        }
+        context.flush()
     }
 
     /// Lets fan-out at the socket again when nothing keeps it away.
@@ -94,19 +116,6 @@ extension WebSocketConnection {
             outbound.queue.isEmpty, loop.batch?.number != outbound.apartFrom || loop.batch == nil
         else { return }
         loop.permitDirect(connection, descriptor)
-    }
-
-    private func writeToChannel(_ bytes: ByteBuffer) {
-        guard let context else { return }
-        guard outbound.descriptor != nil else { return context.write(wrapOutboundOut(bytes), promise: nil) }
-        outbound.unfinishedWrites += 1
-        let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { result in
-            self.outbound.unfinishedWrites -= 1
-            // A write fails only because the channel closes.
-            if case .success = result, self.outbound.unfinishedWrites == 0 { self.channelHasFinished() }
-        }
-        context.write(wrapOutboundOut(bytes), promise: written)
     }
 
     private func channelHasFinished() {
