@@ -42,7 +42,7 @@ private func fuzzHead(_ bytes: UnsafeRawBufferPointer) {
         let alone = try RequestHead.parse(UnsafeRawBufferPointer(rebasing: bytes[..<consumed]))
         precondition(alone?.head == head && alone?.consumed == consumed, "what follows a head changes it")
         if case .failure(let refusal) = Handshake.accept(head) {
-            precondition(refusal.response.count < 1_024, "a refusal is longer than any sentence")
+            precondition(refusal.response().count < 1_024, "a refusal is longer than any sentence")
         }
         _ = (head.decodedPath, head.queryItem("token"))
     } catch {

@@ -62,7 +62,7 @@ struct HandshakeTests {
 
     @Test("is refused with a complete response")
     func refusalResponse() {
-        let text = String(decoding: HandshakeRefusal.protocolVersionUnsupported.response, as: UTF8.self)
+        let text = String(decoding: HandshakeRefusal.protocolVersionUnsupported.response(), as: UTF8.self)
         #expect(text.hasPrefix("HTTP/1.1 426 Upgrade Required\r\n"))
         #expect(text.contains("\r\nSec-WebSocket-Version: 13\r\n"))
         #expect(text.contains("\r\nConnection: close"))
@@ -70,7 +70,7 @@ struct HandshakeTests {
         #expect(text.hasSuffix("\r\n\r\n" + body))
         #expect(text.contains("\r\nContent-Length: \(body.utf8.count)\r\n"))
         #expect(
-            String(decoding: HandshakeRefusal.keyInvalid.response, as: UTF8.self).hasPrefix(
+            String(decoding: HandshakeRefusal.keyInvalid.response(), as: UTF8.self).hasPrefix(
                 "HTTP/1.1 400 Bad Request\r\n"))
     }
 }

@@ -50,6 +50,9 @@ package struct Front: Sendable {
             endpoint, group: group, fronts: byLoop, shared: shared, settings: settings, security: security)
     }
 
+    /// How many connections are served by HTTP now.
+    package var httpConnections: Int { shared.http.servedCount }
+
     /// Tells every client to go to one of `nodes`, each after a delay of its own, and closes with 1012.
     package func drain(within window: Duration, nodes: [String]) async {
         for port in ports { await port.drain(within: window, nodes: nodes) }

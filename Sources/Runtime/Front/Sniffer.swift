@@ -4,7 +4,7 @@ import WebSocket
 /// The first handler of an accepted connection: reads the first request's head and decides who speaks with the client.
 ///
 /// An upgrade to WebSocket for a path that has a door is shaken hands with here, and no HTTP handler is ever built. All
-/// else, heads that are none included, goes to HTTP with every byte as it came.
+/// else, heads that are none included, goes to HTTP with every byte as it came; a later upgrade is the relay's.
 final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -66,8 +66,8 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
         guard let loop = front.confined else { return context.close(promise: nil) }
         let desk = UpgradeDesk(loop: loop, shared: shared, isSecure: isSecure)
         guard let visit = desk.visit(head) else { return handToHTTP(context) }
-        switch desk.decide(visit) {
-        case .refuse(let response): refuse(response, context)
+        switch desk.decide(visit, keepsAlive: false) {
+        case .refuse(let response, _): refuse(response, context)
         case .accept(let connection):
             loop.counters.upgraded += 1
             received.moveReaderIndex(forwardBy: consumed)
@@ -84,7 +84,7 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func handToHTTP(_ context: ChannelHandlerContext) {
-        replace(context) { _ in try shared.http.take(context.channel) }
+        replace(context) { try $0.addHandler(HTTPRelay(front: front, shared: shared, isSecure: isSecure)) }
     }
 
     /// Adds the handlers that come after, gives them what was received, and goes.

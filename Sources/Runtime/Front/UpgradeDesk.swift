@@ -23,8 +23,8 @@ struct UpgradeDesk {
     enum Decision {
         /// Who then speaks with the client; it writes the response too.
         case accept(connection: () -> WebSocketConnection)
-        /// The response to write, after which the connection is closed.
-        case refuse(response: [UInt8])
+        /// The response to write, and whether the connection is closed after it.
+        case refuse(response: [UInt8], closing: Bool)
     }
 
     /// The visit that a request is; nil for all that is HTTP's, an upgrade for a path without a door included.
@@ -37,18 +37,25 @@ struct UpgradeDesk {
     }
 
     /// Decides on a visit now.
-    func decide(_ visit: Visit) -> Decision {
+    ///
+    /// - Parameter keepsAlive: whether the connection goes on after a refusal, where the request and the reason let it.
+    func decide(_ visit: Visit, keepsAlive: Bool) -> Decision {
         guard !loop.isDraining, shared.count.value <= loop.settings.connectionLimit else {
-            return .refuse(response: UpgradeRefusal.connectionLimit)
+            return .refuse(response: UpgradeRefusal.connectionLimit, closing: true)
         }
+        let closing = !keepsAlive || !visit.head.isPersistent
         let acceptance: Handshake.Acceptance
         switch Handshake.accept(visit.head) {
-        case .failure(let refusal): return .refuse(response: refusal.response)
+        case .failure(let refusal):
+            // The body that it announces is not told from the next request by everyone in the same way.
+            let closing = closing || refusal == .bodyUnexpected
+            return .refuse(response: refusal.response(closing: closing), closing: closing)
         case .success(let accepted): acceptance = accepted
         }
         let credentials = Credentials(visit.head, cookieName: loop.settings.cookieName)
         switch loop.authentication.principal(for: credentials, at: loop.settings.clock().wall) {
-        case .failure(let refusal): return .refuse(response: UpgradeRefusal.response(to: refusal))
+        case .failure(let refusal):
+            return .refuse(response: UpgradeRefusal.response(to: refusal, closing: closing), closing: closing)
         case .success(let principal):
             return .accept { [loop, shared, isSecure] in
                 WebSocketConnection(

@@ -1,19 +1,22 @@
 import Broker
 import JSON
 
-/// Responses to upgrades that are refused, after which the connection is closed.
+/// Responses to upgrades that are refused.
 enum UpgradeRefusal {
     /// More connections than the node takes, or a node that is going away.
-    static let connectionLimit = response(to: .connectionLimit)
+    static let connectionLimit = response(to: .connectionLimit, closing: true)
 
     /// The complete response to a refusal, with the envelope that REST has.
-    static func response(to refusal: Refusal) -> [UInt8] {
+    ///
+    /// - Parameter closing: whether it says that the connection is closed after it.
+    static func response(to refusal: Refusal, closing: Bool) -> [UInt8] {
         let status = refusal.status
         let body = refusal.envelope
         var lines = [
             "HTTP/1.1 \(status.code) \(status.phrase)", "Content-Type: application/json",
-            "Content-Length: \(body.count)", "Connection: close",
+            "Content-Length: \(body.count)",
         ]
+        if closing { lines.append("Connection: close") }
         if status.code == 401 { lines.append("WWW-Authenticate: Bearer") }
         if status.code == 503 { lines.append("Retry-After: \(retryAfterSeconds)") }
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body

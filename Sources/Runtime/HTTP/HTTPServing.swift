@@ -21,7 +21,8 @@ struct HTTPServing: Sendable {
         operations.addRoutes(to: router)
         pages.addRoutes(to: router)
         let responder = router.buildResponder()
-        let configuration = HTTP1Channel.Configuration(idleTimeout: settings.idleTimeout.timeAmount)
+        let configuration = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [ResponseEnds()], idleTimeout: settings.idleTimeout.timeAmount)
         let http = HTTP1Channel(
             responder: { request, writer, channel in
                 let source = ApplicationRequestContextSource(channel: channel, logger: logger)

@@ -3,7 +3,7 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// Hands an accepted connection to Hummingbird's HTTP/1 channel.
+/// Hands the HTTP side of a connection to Hummingbird's HTTP/1 channel.
 struct HTTPTakeover: Sendable {
     private let http: HTTP1Channel
     private let logger: Logger
@@ -14,9 +14,9 @@ struct HTTPTakeover: Sendable {
         self.logger = logger
     }
 
-    /// Adds Hummingbird's handlers to the channel, which is on the current loop, and serves what comes through them.
-    func take(_ channel: any Channel) throws {
-        try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+    /// Adds Hummingbird's handlers to the channel, which is on the current loop, and serves what comes through them until
+    /// it is closed.
+    func take(_ channel: any Channel) {
         let set = http.setup(channel: channel, logger: logger)
         set.whenComplete { [http, logger, served] result in
             switch result {
@@ -31,6 +31,9 @@ struct HTTPTakeover: Sendable {
         }
     }
 
+    /// How many connections are served now.
+    var servedCount: Int { served.count }
+
     /// Waits until no connection is served any more; all were closed before, and none is taken after.
     func finished() async { await served.finished() }
 }
@@ -38,6 +41,8 @@ struct HTTPTakeover: Sendable {
 /// How many connections have a task that serves them, and who waits for the last to end.
 private final class ServedConnections: Sendable {
     private let state = Mutex((count: 0, waiting: [CheckedContinuation<Void, Never>]()))
+
+    var count: Int { state.withLock { $0.count } }
 
     func begin() { state.withLock { $0.count += 1 } }
 

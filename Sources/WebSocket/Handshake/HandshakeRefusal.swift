@@ -40,8 +40,10 @@ package enum HandshakeRefusal: Error, Equatable, Sendable, CustomStringConvertib
         }
     }
 
-    /// The complete response, after which the connection is to be closed.
-    package var response: [UInt8] {
+    /// The complete response.
+    ///
+    /// - Parameter closing: whether it says that the connection is closed after it.
+    package func response(closing: Bool = true) -> [UInt8] {
         var lines = ["HTTP/1.1 \(status.code) \(status.phrase)"]
         switch self {
         case .methodNotGet: lines.append("Allow: GET")
@@ -49,10 +51,11 @@ package enum HandshakeRefusal: Error, Equatable, Sendable, CustomStringConvertib
         case .protocolVersionUnsupported: lines += ["Upgrade: websocket", "Sec-WebSocket-Version: 13"]
         case .versionTooOld, .hostMissing, .connectionMissing, .keyInvalid, .bodyUnexpected: break
         }
-        let namesUpgrade = status.code == 426
+        let options = (closing ? ["close"] : []) + (status.code == 426 ? ["Upgrade"] : [])
+        if !options.isEmpty { lines.append("Connection: \(options.joined(separator: ", "))") }
         lines += [
             "Content-Type: text/plain; charset=utf-8", "Content-Length: \(description.utf8.count + 1)",
-            "Connection: close\(namesUpgrade ? ", Upgrade" : "")", "", "\(description)\n",
+            "", "\(description)\n",
         ]
         return Array(lines.joined(separator: "\r\n").utf8)
     }

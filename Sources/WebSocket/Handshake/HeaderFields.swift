@@ -31,6 +31,9 @@ package struct HeaderFields: Equatable, Sendable {
     }
 }
 
+/// Whether a byte is one of `0` to `9`.
+func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
 /// Whether two names are the same but for the case of ASCII letters.
 func isEqualIgnoringCase(_ left: String, _ right: String) -> Bool {
     func lowered(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }

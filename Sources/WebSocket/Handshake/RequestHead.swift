@@ -31,6 +31,28 @@ package struct RequestHead: Equatable, Sendable {
     /// Whether the request names `websocket` among the protocols to which it would change.
     package var asksForWebSocket: Bool { fields.list("Upgrade", contains: "websocket") }
 
+    /// Whether the connection may carry another request after this one (RFC 9112 §9.3).
+    package var isPersistent: Bool {
+        version == "HTTP/1.1"
+            ? !fields.list("Connection", contains: "close") : fields.list("Connection", contains: "keep-alive")
+    }
+
+    /// Whether the client waits to be told to send the body (RFC 9110 §10.1.1).
+    package var expectsContinue: Bool {
+        version == "HTTP/1.1" && fields.list("Expect", contains: "100-continue")
+    }
+
+    /// The same head without its `Upgrade` lines, which a server may pass over (RFC 9110 §7.8), as bytes; nil where it has
+    /// none.
+    package var bytesWithoutUpgrade: [UInt8]? {
+        guard fields["Upgrade"] != nil else { return nil }
+        var text = "\(method) \(target) \(version)\r\n"
+        for field in fields.fields where !isEqualIgnoringCase(field.name, "Upgrade") {
+            text += "\(field.name): \(field.value)\r\n"
+        }
+        return Array((text + "\r\n").utf8)
+    }
+
     /// The target before the `?`, as it was written.
     package var path: String { String(target.prefix { $0 != "?" }) }
 
@@ -70,7 +92,8 @@ func percentDecoded(_ text: some Sequence<UInt8>, plusIsSpace: Bool) -> String? 
     return String(validating: decoded, as: UTF8.self)
 }
 
-private func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+/// The value of a hexadecimal digit; nil for another byte.
+func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
     switch byte {
     case 0x30...0x39: byte - 0x30
     case 0x41...0x46: byte - 0x37

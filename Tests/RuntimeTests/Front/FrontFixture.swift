@@ -42,12 +42,21 @@ struct FrontFixture {
         do { try await group.shutdownGracefully() } catch { Issue.record(error) }
     }
 
+    /// A token for somebody who may do anything.
+    func token() async -> String {
+        let key = await TokenKey.secret(Array("0123456789abcdef0123456789abcdef".utf8))
+        let principal = Principal(user: "op", roles: [AccessPolicy.admin])
+        return TokenMinter(key: key).token(for: principal, at: systemClock().wall)
+    }
+
     /// Connects; the body is given what a test may say and read.
     func connect(_ body: (RawConnection) async throws -> Void) async throws {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: listener.endpoint.host, port: Int(listener.endpoint.port)) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                        wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
                 }
             }
         // A front that never answers must fail the test, not hang it.
@@ -79,6 +88,9 @@ final class RawConnection {
     func send(_ bytes: [UInt8]) async throws { try await outbound.write(ByteBuffer(bytes: bytes)) }
 
     func send(_ text: String) async throws { try await send(Array(text.utf8)) }
+
+    /// Ends its half of the connection.
+    func finish() { outbound.finish() }
 
     /// Reads until `enough` has what it needs, and keeps what follows; nil when the connection ended before.
     func read<Result>(_ enough: (inout [UInt8]) throws -> Result?) async throws -> Result? {

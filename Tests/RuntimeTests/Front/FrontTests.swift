@@ -7,11 +7,6 @@ import WebSocket
 
 @Suite("A front", .serialized)
 struct FrontTests {
-    private let upgrade = """
-        GET /live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n
-        """
-
     /// One client that has shaken hands and read its session frame.
     private func attached(
         _ fixture: FrontFixture, _ body: (RawConnection) async throws -> Void
@@ -23,48 +18,6 @@ struct FrontTests {
             #expect(try await next(connection)?.contains(#""type":"session""#) == true)
             try await body(connection)
         }
-    }
-
-    private func head(_ bytes: inout [UInt8]) -> String? {
-        let text = String(decoding: bytes, as: UTF8.self)
-        guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: Array("\r\n\r\n".utf8)) }) else {
-            return nil
-        }
-        bytes.removeFirst(end + 4)
-        return String(text.prefix(end))
-    }
-
-    /// The next frame of a client: its text, or `close CODE`; nil at the connection's end.
-    private func next(_ connection: RawConnection) async throws -> String? {
-        try await connection.read { bytes in
-            guard bytes.count >= 2 else { return nil }
-            var (start, length) = (2, Int(bytes[1]))
-            if length == 126 {
-                guard bytes.count >= 4 else { return nil }
-                (start, length) = (4, Int(bytes[2]) << 8 | Int(bytes[3]))
-            }
-            guard bytes.count >= start + length else { return nil }
-            let opcode = bytes[0]
-            let payload = bytes[start..<start + length]
-            bytes.removeFirst(start + length)
-            switch opcode {
-            case 0x88: return "close \(Int(payload.first!) << 8 | Int(payload.dropFirst().first!))"
-            case 0x8A: return "pong \(String(decoding: payload, as: UTF8.self))"
-            case 0x89: return "ping"
-            case 0x82: return "binary \(String(decoding: payload, as: UTF8.self))"
-            default: return String(decoding: payload, as: UTF8.self)
-            }
-        }
-    }
-
-    private func say(_ connection: RawConnection, _ opcode: Opcode, _ text: String) async throws {
-        try await say(connection, opcode, Array(text.utf8))
-    }
-
-    private func say(_ connection: RawConnection, _ opcode: Opcode, _ payload: [UInt8]) async throws {
-        var frame: [UInt8] = []
-        FrameEncoder.frame(opcode, payload[...], mask: MaskingKey((1, 2, 3, 4)), into: &frame)
-        try await connection.send(frame)
     }
 
     @Test("shakes hands with a WebSocket whose head comes byte by byte, and answers HTTP on the same port")
