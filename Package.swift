@@ -31,11 +31,12 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CNanomsg", pkgConfig: "nanomsg", providers: [.apt(["libnanomsg-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         // The cores: they decide and never act.
         .target(name: "Model"),
         .target(name: "JSON"),
-        .target(name: "WebSocket", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "WebSocket", dependencies: ["CZlib", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Journal", dependencies: ["Model"]),
         .target(name: "Clustering", dependencies: ["Model"]),
         .target(name: "Broker", dependencies: ["JSON", "Model"]),

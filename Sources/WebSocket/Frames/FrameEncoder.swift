@@ -51,13 +51,15 @@ package enum FrameEncoder {
     }
 
     /// Appends one frame of any kind, a fragment when it is not final.
+    /// - Parameter isCompressed: whether it is the first or only frame of a message that ``Deflater`` has compressed.
     package static func frame(
-        _ opcode: Opcode, isFinal: Bool = true, _ payload: ArraySlice<UInt8>, mask: MaskingKey? = nil,
-        into bytes: inout [UInt8]
+        _ opcode: Opcode, isFinal: Bool = true, isCompressed: Bool = false, _ payload: ArraySlice<UInt8>,
+        mask: MaskingKey? = nil, into bytes: inout [UInt8]
     ) {
         precondition(
             !opcode.isControl || (isFinal && payload.count <= controlLimit), "a control frame is one, and short")
-        header(opcode, isFinal: isFinal, payloadCount: payload.count, mask: mask, into: &bytes)
+        header(
+            opcode, isFinal: isFinal, isCompressed: isCompressed, payloadCount: payload.count, mask: mask, into: &bytes)
         guard let mask else {
             bytes.append(contentsOf: payload)
             return
@@ -67,10 +69,11 @@ package enum FrameEncoder {
 
     /// Appends the header of a frame whose payload the caller writes behind it.
     package static func header(
-        _ opcode: Opcode, isFinal: Bool = true, payloadCount: Int, mask: MaskingKey? = nil, into bytes: inout [UInt8]
+        _ opcode: Opcode, isFinal: Bool = true, isCompressed: Bool = false, payloadCount: Int, mask: MaskingKey? = nil,
+        into bytes: inout [UInt8]
     ) {
         let maskBit: UInt8 = mask == nil ? 0 : 0x80
-        bytes.append((isFinal ? 0x80 : 0) | opcode.rawValue)
+        bytes.append((isFinal ? 0x80 : 0) | (isCompressed ? FrameHeader.compressionBit : 0) | opcode.rawValue)
         switch payloadCount {
         case ...125: bytes.append(maskBit | UInt8(payloadCount))
         case ...0xFFFF:

@@ -1,16 +1,18 @@
 /// Makes messages of the bytes that a peer sends, in one pass, and refuses what RFC 6455 forbids.
 ///
 /// Where reads cut the stream makes no difference to the events. It holds at most one open message of `messageLimit`
-/// bytes, one control payload and one header; room is taken as bytes come, never because a header announces them.
-package struct MessageAssembler: Sendable {
+/// bytes, one control payload and one header; room is taken as bytes come, never because a header announces them. While a
+/// compressed message (RFC 7692) is open it holds about 48 KiB more; the limit is one of inflated bytes, and nothing is
+/// inflated beyond it.
+package struct MessageAssembler: ~Copyable {
     /// The bytes of a message that a server takes unless told otherwise: 1 MiB.
     package static let defaultMessageLimit = 1 << 20
 
     private let role: Role
     private let messageLimit: Int
-    /// The reserved bits that an agreed extension has given a meaning; permessage-deflate will add
-    /// ``FrameHeader/compressionBit`` for the first frame of a message.
-    private let allowedBits: UInt8 = 0
+    /// The reserved bits that an agreed extension has given a meaning: ``FrameHeader/compressionBit`` on the first frame of
+    /// a message.
+    private let allowedBits: UInt8
 
     /// A header of which bytes are missing.
     private var header: [UInt8] = []
@@ -22,17 +24,21 @@ package struct MessageAssembler: Sendable {
     private var control: [UInt8] = []
     /// Set by a close frame or a violation.
     private var isFinished = false
+    /// Bytes of compressed messages that the read under way has brought.
+    private var inflatedCount = 0
 
     /// - Parameters:
     ///   - role: the end of the connection at which this is.
     ///   - messageLimit: the most bytes that a message may have over all its fragments.
-    package init(role: Role, messageLimit: Int = defaultMessageLimit) {
+    ///   - acceptsCompressed: whether permessage-deflate was agreed, without context takeover by the peer.
+    package init(role: Role, messageLimit: Int = defaultMessageLimit, acceptsCompressed: Bool = false) {
         precondition(messageLimit >= 0, "a message cannot have fewer than no bytes")
         self.role = role
         self.messageLimit = messageLimit
+        allowedBits = acceptsCompressed ? FrameHeader.compressionBit : 0
     }
 
-    /// The bytes of memory that incomplete frames and messages take now.
+    /// The bytes of memory that incomplete frames and messages take now, an open message's inflater left out.
     package var bufferedByteCount: Int { header.capacity + control.capacity + message.payload.capacity }
 
     /// Takes the next bytes of the stream and appends what they complete.
@@ -42,12 +48,24 @@ package struct MessageAssembler: Sendable {
     package mutating func receive(
         _ bytes: UnsafeRawBufferPointer, into events: inout [MessageEvent]
     ) throws(ProtocolViolation) {
+        _ = try receive(bytes, pausingAfter: .max, into: &events)
+    }
+
+    /// As ``receive(_:into:)``, but stops early when compressed messages have brought more than so many bytes, so that one
+    /// read full of small frames that inflate to large messages need not be held all at once.
+    ///
+    /// - Returns: how many bytes were taken; call again with the rest, after the events were dealt with.
+    package mutating func receive(
+        _ bytes: UnsafeRawBufferPointer, pausingAfter inflatedLimit: Int, into events: inout [MessageEvent]
+    ) throws(ProtocolViolation) -> Int {
+        inflatedCount = 0
         do throws(ProtocolViolation) {
             var position = 0
-            while position < bytes.count, !isFinished {
+            while position < bytes.count, !isFinished, inflatedCount <= inflatedLimit {
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
                 position &+= try step(rest, into: &events)
             }
+            return isFinished ? bytes.count : position
         } catch {
             finish()
             throw error
@@ -62,7 +80,7 @@ package struct MessageAssembler: Sendable {
         if header.isEmpty, let parsed = try FrameHeader.parse(bytes, for: role, allowedBits: allowedBits) {
             try check(parsed)
             let end = parsed.count &+ parsed.payloadCount
-            if end <= bytes.count, parsed.isFinal, parsed.opcode != .continuation {
+            if end <= bytes.count, parsed.isFinal, parsed.opcode != .continuation, parsed.reservedBits == 0 {
                 try whole(parsed, UnsafeRawBufferPointer(rebasing: bytes[parsed.count..<end]), into: &events)
                 return end
             }
@@ -90,15 +108,25 @@ package struct MessageAssembler: Sendable {
 
     /// Refuses a frame that does not fit what came before, or is too large, before any of its payload is kept.
     private func check(_ header: FrameHeader) throws(ProtocolViolation) {
+        let compressedCount: Int?
         switch header.opcode {
         case .close, .ping, .pong: return
-        case .continuation: guard message.isOpen else { throw .continuationUnexpected }
-        case .text, .binary: guard !message.isOpen else { throw .continuationMissing }
+        case .continuation:
+            guard message.isOpen else { throw .continuationUnexpected }
+            guard header.reservedBits == 0 else { throw .reservedBits }
+            compressedCount = message.compressedCount
+        case .text, .binary:
+            guard !message.isOpen else { throw .continuationMissing }
+            compressedCount = header.reservedBits == 0 ? nil : 0
         }
-        guard header.payloadCount <= messageLimit &- message.payload.count else {
-            throw .messageTooLarge(limit: messageLimit)
-        }
+        let room =
+            compressedCount.map { Self.compressedLimit(messageLimit) &- $0 } ?? messageLimit &- message.payload.count
+        guard header.payloadCount <= room else { throw .messageTooLarge(limit: messageLimit) }
     }
+
+    /// The most compressed bytes of a message: what its bytes take in the most wasteful codes of deflate, nine bits each
+    /// (RFC 1951 §3.2.6), and some for the ends of blocks. A peer that sends more is wasting them.
+    static func compressedLimit(_ messageLimit: Int) -> Int { messageLimit &+ messageLimit / 8 &+ 1_024 }
 
     /// Takes a frame that is a message or control frame of its own and lies in one read: a single copy.
     @inline(__always)
@@ -125,7 +153,9 @@ package struct MessageAssembler: Sendable {
 
     /// Begins a frame whose payload is to come in pieces.
     private mutating func open(_ header: FrameHeader, into events: inout [MessageEvent]) throws(ProtocolViolation) {
-        if header.opcode == .text || header.opcode == .binary { message.begin(isText: header.opcode == .text) }
+        if header.opcode == .text || header.opcode == .binary {
+            message.begin(isText: header.opcode == .text, isCompressed: header.reservedBits != 0)
+        }
         frame = OpenFrame(
             opcode: header.opcode, isFinal: header.isFinal, mask: header.mask, remaining: header.payloadCount)
         if header.payloadCount == 0 { try closeFrame(into: &events) }
@@ -141,7 +171,7 @@ package struct MessageAssembler: Sendable {
         if open.opcode.isControl {
             control.append(piece, combinedWith: open.mask)
         } else {
-            try message.append(piece, open.mask, expecting: open.remaining)
+            try message.append(piece, open.mask, expecting: open.remaining, limit: messageLimit)
         }
         open.mask = open.mask.advanced(by: count)
         open.remaining -= count
@@ -159,7 +189,10 @@ package struct MessageAssembler: Sendable {
             control = []
             try deliver(closed.opcode, payload, into: &events)
         } else if closed.isFinal {
-            events.append(try message.end())
+            let isCompressed = message.isCompressed
+            let event = try message.end(limit: messageLimit)
+            if isCompressed { inflatedCount &+= event.dataCount }
+            events.append(event)
         }
     }
 

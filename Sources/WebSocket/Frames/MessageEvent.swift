@@ -10,4 +10,12 @@ package enum MessageEvent: Equatable, Sendable {
     case pong([UInt8])
     /// The peer closes, with a code that may be sent, or with none; nothing comes after it.
     case close(code: CloseCode?, reason: String)
+
+    /// The bytes of a data message; 0 for the rest.
+    var dataCount: Int {
+        switch self {
+        case .text(let payload), .binary(let payload): payload.count
+        case .ping, .pong, .close: 0
+        }
+    }
 }

@@ -1,4 +1,4 @@
-/// How a peer broke RFC 6455, and so why the connection is to be closed.
+/// How a peer broke RFC 6455 or RFC 7692, and so why the connection is to be closed.
 package enum ProtocolViolation: Error, Equatable, Sendable, CustomStringConvertible {
     /// A reserved bit is set that no extension has given a meaning (§5.2).
     case reservedBits
@@ -26,6 +26,10 @@ package enum ProtocolViolation: Error, Equatable, Sendable, CustomStringConverti
     case textNotUTF8
     /// A message of more bytes than are taken here.
     case messageTooLarge(limit: Int)
+    /// A compressed message that inflates to more bytes than are taken here.
+    case inflatedTooLarge(limit: Int)
+    /// A compressed message that cannot be inflated by itself (RFC 7692 §7.2.2).
+    case compressedDataInvalid
 
     /// The code for the close frame that answers.
     package var code: CloseCode {
@@ -33,15 +37,15 @@ package enum ProtocolViolation: Error, Equatable, Sendable, CustomStringConverti
         case .reservedBits, .reservedOpcode, .unmasked, .masked, .controlFragmented, .controlTooLong, .lengthNotMinimal,
             .continuationUnexpected, .continuationMissing, .closeTruncated, .closeCodeInvalid:
             .protocolError
-        case .textNotUTF8: .invalidPayload
-        case .messageTooLarge: .messageTooBig
+        case .textNotUTF8, .compressedDataInvalid: .invalidPayload
+        case .messageTooLarge, .inflatedTooLarge: .messageTooBig
         }
     }
 
     /// A sentence for the close frame that answers, at most 123 bytes.
     package var reason: String {
         switch self {
-        case .reservedBits: "a reserved bit is set, and no extension was agreed"
+        case .reservedBits: "a reserved bit is set here that no agreed extension has given a meaning"
         case .reservedOpcode(let opcode): "opcode \(opcode) is reserved"
         case .unmasked: "frames of a client must be masked"
         case .masked: "frames of a server must not be masked"
@@ -54,6 +58,16 @@ package enum ProtocolViolation: Error, Equatable, Sendable, CustomStringConverti
         case .closeCodeInvalid(let code): "close code \(code) must not be sent"
         case .textNotUTF8: "text must be UTF-8"
         case .messageTooLarge(let limit): "a message may have at most \(limit) bytes"
+        case .inflatedTooLarge(let limit): "a message may have at most \(limit) bytes when it is inflated"
+        case .compressedDataInvalid: "a compressed message must be deflate data that stands for itself"
+        }
+    }
+
+    /// Whether what was compressed is the reason.
+    package var isOfCompression: Bool {
+        switch self {
+        case .inflatedTooLarge, .compressedDataInvalid: true
+        default: false
         }
     }
 

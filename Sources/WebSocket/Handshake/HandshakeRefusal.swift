@@ -14,6 +14,8 @@ package enum HandshakeRefusal: Error, Equatable, Sendable, CustomStringConvertib
     case protocolVersionUnsupported
     /// `Sec-WebSocket-Key` is missing, repeated, or not the base64 of 16 bytes.
     case keyInvalid
+    /// `Sec-WebSocket-Extensions` does not have the form of RFC 6455 §9.1.
+    case extensionsInvalid
     /// The request announces a body, which would be read as frames.
     case bodyUnexpected
 
@@ -22,7 +24,8 @@ package enum HandshakeRefusal: Error, Equatable, Sendable, CustomStringConvertib
         switch self {
         case .methodNotGet: (405, "Method Not Allowed")
         case .upgradeMissing, .protocolVersionUnsupported: (426, "Upgrade Required")
-        case .versionTooOld, .hostMissing, .connectionMissing, .keyInvalid, .bodyUnexpected: (400, "Bad Request")
+        case .versionTooOld, .hostMissing, .connectionMissing, .keyInvalid, .extensionsInvalid, .bodyUnexpected:
+            (400, "Bad Request")
         }
     }
 
@@ -36,6 +39,8 @@ package enum HandshakeRefusal: Error, Equatable, Sendable, CustomStringConvertib
         case .connectionMissing: "A WebSocket handshake must have the header Connection: Upgrade."
         case .protocolVersionUnsupported: "Only WebSocket version 13 is spoken here."
         case .keyInvalid: "A WebSocket handshake must have one Sec-WebSocket-Key header, the base64 of 16 bytes."
+        case .extensionsInvalid:
+            "Sec-WebSocket-Extensions must be a list of names with parameters, such as permessage-deflate; name=value."
         case .bodyUnexpected: "A WebSocket handshake must not have a body."
         }
     }
@@ -49,7 +54,7 @@ package enum HandshakeRefusal: Error, Equatable, Sendable, CustomStringConvertib
         case .methodNotGet: lines.append("Allow: GET")
         case .upgradeMissing: lines.append("Upgrade: websocket")
         case .protocolVersionUnsupported: lines += ["Upgrade: websocket", "Sec-WebSocket-Version: 13"]
-        case .versionTooOld, .hostMissing, .connectionMissing, .keyInvalid, .bodyUnexpected: break
+        case .versionTooOld, .hostMissing, .connectionMissing, .keyInvalid, .extensionsInvalid, .bodyUnexpected: break
         }
         let options = (closing ? ["close"] : []) + (status.code == 426 ? ["Upgrade"] : [])
         if !options.isEmpty { lines.append("Connection: \(options.joined(separator: ", "))") }
