@@ -62,5 +62,7 @@ extension FrontSettings {
         outboundLowMark = configuration.limits.outboundBytes / 4
         cookieName = configuration.cookieName
         testDoors = configuration.testDoors
+        compresses = configuration.compression
+        compressionThreshold = configuration.compressionThreshold
     }
 }

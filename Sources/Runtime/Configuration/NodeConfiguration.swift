@@ -53,6 +53,10 @@ package struct NodeConfiguration: Sendable {
     /// Whether the doors that only conformance suites use are open; default false, and refused beyond loopback.
     package var testDoors: Bool
     package var limits: Limits
+    /// Whether messages of WebSockets are compressed where the client offers it; default true.
+    package var compression: Bool
+    /// Bytes from which a message to clients is compressed; default 256.
+    package var compressionThreshold: Int
     package var access: AccessPolicy
     /// Whether the start must say loudly that nobody is asked who they are.
     package var isOpenToAll: Bool { authSecretFile == nil && authKeyFiles.isEmpty && usersFile == nil }
@@ -119,6 +123,8 @@ package struct NodeConfiguration: Sendable {
             seconds: try reader.number(.retentionSeconds, in: 1...Int.max).map { UInt64($0) })
         testDoors = try reader.flag(.testDoors) ?? false
         limits = try Limits(reader)
+        compression = try reader.flag(.compression) ?? true
+        compressionThreshold = try reader.number(.compressionThreshold, in: 1...1_048_576) ?? 256
         access = AccessPolicy(roles: try Self.roles(layers))
         anonymousRole = reader.text(.anonymous)
         if anonymousRole == nil, isOpenToAll { anonymousRole = AccessPolicy.admin }

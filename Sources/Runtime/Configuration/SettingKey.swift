@@ -39,6 +39,8 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case subscriptions = "limits.subscriptions"
     case requestsPerSecond = "limits.requests-per-second"
     case outboundBytes = "limits.outbound-bytes"
+    case compression
+    case compressionThreshold = "compression-threshold"
 
     /// The section of the file that defines roles, by name.
     package static let roles = "roles"

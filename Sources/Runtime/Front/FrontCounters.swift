@@ -23,6 +23,17 @@ package struct FrontCounters: Sendable, Equatable {
     /// Connections closed because nothing was heard of them.
     package var unanswered: UInt64 = 0
 
+    /// Connections that agreed to compression.
+    package var compressing: UInt64 = 0
+    /// Messages that were compressed, each for any number of receivers.
+    package var compressions: UInt64 = 0
+    /// Their bytes before.
+    package var bytesBeforeCompression: UInt64 = 0
+    /// Their bytes as they were sent.
+    package var bytesAfterCompression: UInt64 = 0
+    /// Connections closed because a compressed message could not be inflated, or to too much.
+    package var inflateRefusals: UInt64 = 0
+
     package init() {}
 
     /// Adds another loop's.
@@ -38,5 +49,10 @@ package struct FrontCounters: Sendable, Equatable {
         encodings += other.encodings
         violations += other.violations
         unanswered += other.unanswered
+        compressing += other.compressing
+        compressions += other.compressions
+        bytesBeforeCompression += other.bytesBeforeCompression
+        bytesAfterCompression += other.bytesAfterCompression
+        inflateRefusals += other.inflateRefusals
     }
 }

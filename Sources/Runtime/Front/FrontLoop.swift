@@ -15,6 +15,7 @@ package final class FrontLoop {
     let authentication: Authentication
     let port: FrontPort
     var counters = FrontCounters()
+    var compressor: FrameCompressor
     var hub = Hub()
     var occupants: [Occupant?] = []
     /// The wire forms that were met on this loop, by their numbers.
@@ -69,6 +70,7 @@ package final class FrontLoop {
         self.services = services
         self.authentication = authentication
         self.exchange = exchange
+        compressor = FrameCompressor(threshold: settings.compressionThreshold)
         ledger = start.ledger
         shard = Shard(
             settings: shardSettings, access: access, topics: start.topics, heads: start.heads,

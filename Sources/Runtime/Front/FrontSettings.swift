@@ -6,6 +6,11 @@ import WebSocket
 package struct FrontSettings: Sendable {
     /// The most bytes of a client's message; beyond it the connection closes with 1009. Default 1 MiB.
     package var messageLimit = 1 << 20
+    /// Whether permessage-deflate is agreed to where a client offers it. Default true.
+    package var compresses = true
+    /// Messages to clients with fewer bytes are sent as they are, compression agreed or not: there is little to save, and a
+    /// compressed message costs its receivers time. Default 256.
+    package var compressionThreshold = 256
     /// The most connections of the node; beyond it an upgrade is answered with 503. Default 100,000.
     package var connectionLimit = 100_000
     /// Outbound bytes of a connection beyond which it leaves the live stream and is fed from the log. Default 256 KiB.
@@ -37,6 +42,7 @@ package struct FrontSettings: Sendable {
     /// Asserts the relations between bounds.
     func validate() {
         precondition(outboundLowMark < outboundHighMark, "a connection must be able to leave congestion")
+        precondition(compressionThreshold >= 1, "an empty message cannot become smaller")
         precondition(messageLimit > 0 && connectionLimit > 0, "a node must be able to serve somebody")
     }
 }

@@ -45,7 +45,7 @@ struct UpgradeDesk {
         }
         let closing = !keepsAlive || !visit.head.isPersistent
         let acceptance: Handshake.Acceptance
-        switch Handshake.accept(visit.head) {
+        switch Handshake.accept(visit.head, compresses: loop.settings.compresses) {
         case .failure(let refusal):
             // The body that it announces is not told from the next request by everyone in the same way.
             let closing = closing || refusal == .bodyUnexpected
@@ -60,7 +60,7 @@ struct UpgradeDesk {
             return .accept { [loop, shared, isSecure] in
                 WebSocketConnection(
                     dialect: visit.open(shared.conversation), loop: loop, principal: principal,
-                    greeting: ByteBuffer(bytes: acceptance.response), isSecure: isSecure)
+                    greeting: ByteBuffer(bytes: acceptance.response), deflate: acceptance.deflate, isSecure: isSecure)
             }
         }
     }

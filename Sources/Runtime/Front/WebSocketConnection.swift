@@ -23,6 +23,8 @@ final class WebSocketConnection: ChannelInboundHandler {
     private let dialect: any Dialect
     /// What is needed only to begin.
     private var opening: Opening?
+    /// What was agreed about compression; nil for none.
+    private let deflate: DeflateAgreement?
     private var assembler: MessageAssembler
     private var isCongested = false
     /// Bytes of replies written while congested.
@@ -43,14 +45,21 @@ final class WebSocketConnection: ChannelInboundHandler {
 
     /// - Parameters:
     ///   - greeting: the response to the upgrade, which goes before everything else.
+    ///   - deflate: what the response agrees to about compression.
     ///   - isSecure: whether the channel encrypts, so that bytes must go through it.
-    init(dialect: any Dialect, loop: FrontLoop, principal: Principal, greeting: ByteBuffer, isSecure: Bool) {
+    init(
+        dialect: any Dialect, loop: FrontLoop, principal: Principal, greeting: ByteBuffer, deflate: DeflateAgreement?,
+        isSecure: Bool
+    ) {
         self.dialect = dialect
         self.loop = loop
+        self.deflate = deflate
         opening = Opening(principal: principal, greeting: greeting, isSecure: isSecure)
-        form = loop.index(of: WireForm(encoding: dialect.encoding))
+        form = loop.index(of: WireForm(encoding: dialect.encoding, window: deflate?.window))
         assembler = MessageAssembler(
-            role: .server, messageLimit: dialect.messageLimit ?? loop.settings.messageLimit)
+            role: .server, messageLimit: dialect.messageLimit ?? loop.settings.messageLimit,
+            acceptsCompressed: deflate != nil)
+        if deflate != nil { loop.counters.compressing += 1 }
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -111,24 +120,37 @@ final class WebSocketConnection: ChannelInboundHandler {
         let bytes = unwrapInboundIn(data)
         loop.counters.bytesReceived += UInt64(bytes.readableBytes)
         unansweredPings = 0
-        var events: [MessageEvent] = []
-        var violation: ProtocolViolation?
-        do throws(ProtocolViolation) {
-            try bytes.withUnsafeReadableBytes { (raw) throws(ProtocolViolation) in
-                try assembler.receive(raw, into: &events)
+        bytes.withUnsafeReadableBytes { raw in
+            var taken = 0
+            while taken < raw.count, let count = receive(UnsafeRawBufferPointer(rebasing: raw[taken...])) {
+                taken += count
             }
-        } catch {
-            violation = error
-        }
-        receive(events)
-        if let violation {
-            loop.counters.violations += 1
-            close(violation.code, violation.reason)
-            // What the peer says now is not read, not even its answer to the close (RFC 6455 §7.1.7), so our side of the
-            // stream ends here. What is on its way to us is still taken, or a reset could overtake the frame.
-            context.close(mode: .output, promise: nil)
         }
     }
+
+    /// Deals with the next bytes, or with the first of them when they inflate to many more.
+    /// - Returns: how many were dealt with; nil when the client broke the protocol and the connection closes.
+    private func receive(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        var events: [MessageEvent] = []
+        do throws(ProtocolViolation) {
+            let count = try assembler.receive(bytes, pausingAfter: Self.inflatedAtOnce, into: &events)
+            receive(events)
+            return count
+        } catch {
+            receive(events)
+            loop.counters.violations += 1
+            if error.isOfCompression { loop.counters.inflateRefusals += 1 }
+            close(error.code, error.reason)
+            // What the peer says now is not read, not even its answer to the close (RFC 6455 §7.1.7), so our side of the
+            // stream ends here. What is on its way to us is still taken, or a reset could overtake the frame.
+            context?.close(mode: .output, promise: nil)
+            return nil
+        }
+    }
+
+    /// Compressed messages of one read that inflate to more bytes in all are dealt with one after another, so that a read
+    /// takes no more memory than this and one message. 64 KiB, as much as a read has itself.
+    private static let inflatedAtOnce = 65_536
 
     private func receive(_ events: [MessageEvent]) {
         guard let connection else { return }
@@ -176,12 +198,17 @@ final class WebSocketConnection: ChannelInboundHandler {
     // MARK: To the client
 
     func notify(_ notice: Notice) {
-        if let text = dialect.encode(notice) { write(textFrame(text)) }
+        if let text = dialect.encode(notice) { write(frame(.text, text)) }
     }
 
     func reply(_ reply: Reply, to reference: RequestReference) {
         let opcode: Opcode = dialect.answersInBinary(reference) ? .binary : .text
-        for answer in dialect.encode(reply, to: reference) { writeReply(dataFrame(opcode, answer)) }
+        for answer in dialect.encode(reply, to: reference) { writeReply(frame(opcode, answer)) }
+    }
+
+    /// The frame of a message that goes to this client alone.
+    private func frame(_ opcode: Opcode, _ message: [UInt8]) -> ByteBuffer {
+        loop.compressor.frame(opcode, message, window: deflate?.window, counting: &loop.counters)
     }
 
     /// Writes what the client itself asked for, and counts it when the client does not read.

@@ -72,6 +72,22 @@ extension FrontFigures {
             Metric(
                 "roost_event_encodings_total", .counter, help: "Messages encoded for any number of live receivers.",
                 counters.encodings),
+            Metric(
+                "roost_websockets_compressing_total", .counter, help: "WebSockets that agreed to permessage-deflate.",
+                counters.compressing),
+            Metric(
+                "roost_messages_compressed_total", .counter, help: "Messages compressed for any number of receivers.",
+                counters.compressions),
+            Metric(
+                "roost_compression_bytes_before_total", .counter, help: "Bytes of messages before compression.",
+                counters.bytesBeforeCompression),
+            Metric(
+                "roost_compression_bytes_after_total", .counter, help: "Bytes of the same as they were sent.",
+                counters.bytesAfterCompression),
+            Metric(
+                "roost_inflate_refusals_total", .counter,
+                help: "Connections closed because a compressed message was damaged or inflated beyond the limit.",
+                counters.inflateRefusals),
             Metric("roost_messages_published_total", .counter, help: "Messages sequenced here.", shard.published),
             Metric("roost_messages_delivered_total", .counter, help: "Messages given to receivers.", shard.delivered),
             Metric("roost_requests_refused_total", .counter, help: "Requests refused.", shard.refused),

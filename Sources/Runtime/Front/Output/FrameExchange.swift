@@ -25,12 +25,18 @@ package final class FrameExchange: Sendable {
         places = isShared ? (0..<Self.placeCount).map { _ in Place() } : []
     }
 
+    /// Messages that follow one another lie side by side, and the forms of one message far from each other, so that neither
+    /// takes the other's place.
+    private static func place(of sequence: UInt64, _ form: UInt16) -> Int {
+        Int((sequence &+ UInt64(form) &* 43) % UInt64(placeCount))
+    }
+
     /// The frame of a message in a form, made by `encode` unless another loop has.
     ///
     /// A loop that asks while another encodes the same waits for it.
     func frame(of sequence: UInt64, form: UInt16, encode: () -> ByteBuffer) -> ByteBuffer {
         guard isShared else { return encode() }
-        return places[Int((sequence &* 2 &+ UInt64(form)) % UInt64(Self.placeCount))].held.withLock { held in
+        return places[Self.place(of: sequence, form)].held.withLock { held in
             if let held, held.sequence == sequence, held.form == form { return held.frame }
             let frame = encode()
             if frame.readableBytes <= Self.frameLimit { held = (sequence, form, frame) }

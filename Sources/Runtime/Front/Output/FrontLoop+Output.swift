@@ -44,7 +44,7 @@ extension FrontLoop {
         let wire = forms[Int(form)]
         return exchange.frame(of: item.sequence, form: wire.key) {
             counters.encodings += 1
-            return wire.frame(of: item)
+            return compressor.frame(.text, wire.encoding.encode(item), window: wire.window, counting: &counters)
         }
     }
 

@@ -10,27 +10,20 @@ package struct WireForm {
     package typealias Index = UInt8
 
     let encoding: EventEncoding
+    /// How far back compressed frames may refer; nil where compression was not agreed.
+    let window: DeflateWindow?
 
     /// Whether two connections get the same bytes.
-    func isSame(as other: WireForm) -> Bool { encoding == other.encoding }
+    func isSame(as other: WireForm) -> Bool { encoding == other.encoding && window == other.window }
 
     /// A number that means this form on every loop of the node.
-    var key: UInt16 { UInt16(encoding.id) }
-
-    /// The complete frame of an event.
-    func frame(of item: Sequenced) -> ByteBuffer { textFrame(encoding.encode(item)) }
-}
-
-/// A final, unmasked text frame.
-func textFrame(_ text: [UInt8]) -> ByteBuffer { dataFrame(.text, text) }
-
-/// A final, unmasked frame of text or binary data.
-func dataFrame(_ opcode: Opcode, _ payload: [UInt8]) -> ByteBuffer {
-    var header: [UInt8] = []
-    header.reserveCapacity(FrameEncoder.longestHeader)
-    FrameEncoder.header(opcode, payloadCount: payload.count, into: &header)
-    var frame = ByteBufferAllocator().buffer(capacity: header.count + payload.count)
-    frame.writeBytes(header)
-    frame.writeBytes(payload)
-    return frame
+    var key: UInt16 {
+        let variant: UInt16 =
+            switch window {
+            case nil: 0
+            case .standard: 1
+            case .narrow: 2
+            }
+        return UInt16(encoding.id) << 2 | variant
+    }
 }
