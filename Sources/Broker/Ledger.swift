@@ -20,9 +20,20 @@ package protocol Ledger: AnyObject {
     /// Takes everything that waits in this loop's mailbox, in local sequence.
     func take() -> [Sequenced]
 
+    /// Takes the first `count` records that wait in this loop's mailbox, or all where there are fewer.
+    ///
+    /// - Returns: them, and whether more are left. Who leaves some is not woken for what comes behind them, and has to come
+    ///   back by itself.
+    func take(atMost count: Int) -> (batch: [Sequenced], hasMore: Bool)
+
     /// The heads of topics and, from the same moment, everything that waits in this loop's mailbox: a subscriber that is added
     /// after the batch was delivered misses nothing that is not in the heads.
     func heads(of topics: [TopicName]) -> (heads: [Cursor], sequence: UInt64, batch: [Sequenced])
+}
+
+extension Ledger {
+    /// What holds where nothing is ever left to wait for long.
+    package func take(atMost count: Int) -> (batch: [Sequenced], hasMore: Bool) { (take(), false) }
 }
 
 /// A topic to be created.

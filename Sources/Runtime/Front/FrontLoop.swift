@@ -40,6 +40,9 @@ package final class FrontLoop {
     private var isSettling = false
     private var generations: [UInt32] = []
     private var freeIndexes: [UInt32] = []
+    private var turn = DeliveryTurn()
+    /// Whether more of the mailbox will be delivered without anybody saying so.
+    private var isDeliveryDue = false
     private var wakeUp: (at: MonotonicTime, timer: Scheduled<Void>)?
     private var pinging: RepeatedTask?
     private var pingRound = 0
@@ -126,10 +129,32 @@ package final class FrontLoop {
         deliver()
     }
 
-    /// Takes what waits in the mailbox.
-    func deliver() {
-        shard.deliver(ledger.take(), at: settings.clock(), into: &effects)
+    /// The mailbox is no longer empty.
+    func mailHasCome() {
+        // Between two turns the loop looks at its sockets first.
+        if !isDeliveryDue { deliver() }
+    }
+
+    /// Passes on the first that waits in the mailbox; the rest follows by itself.
+    private func deliver() {
+        let now = settings.clock()
+        turn.begin(at: now.monotonic)
+        let (batch, hasMore) = ledger.take(atMost: DeliveryTurn.slice)
+        shard.deliver(batch, at: now, into: &effects)
         settle()
+        let isOver = turn.end(at: settings.clock().monotonic)
+        guard hasMore || isOver, !isDeliveryDue else { return }
+        isDeliveryDue = true
+        if isOver {
+            eventLoop.assumeIsolated().scheduleTask(in: DeliveryTurn.pause.timeAmount) { self.goOnDelivering() }
+        } else {
+            eventLoop.assumeIsolated().execute { self.goOnDelivering() }
+        }
+    }
+
+    private func goOnDelivering() {
+        isDeliveryDue = false
+        deliver()
     }
 
     func durable(through sequence: UInt64) {

@@ -41,7 +41,7 @@ package struct FrontPort: Sendable {
     }
 
     /// The loop's mailbox was empty and is not any more.
-    package func wake() { run { $0.deliver() } }
+    package func wake() { run { $0.mailHasCome() } }
 
     /// Everything up to this local sequence is on this node's disk.
     package func durable(through sequence: UInt64) { run { $0.durable(through: sequence) } }

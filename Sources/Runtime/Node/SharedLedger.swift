@@ -71,7 +71,11 @@ package final class SharedLedger: Sendable {
 
     /// Why nothing is taken at present.
     package var trouble: String? {
-        state.withLock(\.trouble) ?? (hasRoom() ? nil : "more records wait for this node's disk than may: try again soon")
+        let trouble = state.withLock { state in
+            state.trouble
+                ?? (state.mailboxes.isFull ? "more messages wait to be delivered here than may: try again soon" : nil)
+        }
+        return trouble ?? (hasRoom() ? nil : "more records wait for this node's disk than may: try again soon")
     }
 
     /// Empties a loop's mailbox and gives what its shard begins with, all from one moment.
@@ -88,6 +92,10 @@ package final class SharedLedger: Sendable {
     }
 
     func take(_ loop: Int) -> [Sequenced] { state.withLock { $0.mailboxes.take(loop) } }
+
+    func take(_ loop: Int, atMost count: Int) -> (batch: [Sequenced], hasMore: Bool) {
+        state.withLock { $0.mailboxes.take(loop, atMost: count) }
+    }
 
     func takeWithHeads(_ loop: Int, of topics: [TopicName]) -> (heads: [Cursor], sequence: UInt64, batch: [Sequenced]) {
         state.withLock { state in
@@ -145,6 +153,8 @@ package final class LoopLedger: Ledger, Sendable {
     }
 
     package func take() -> [Sequenced] { shared.take(loop) }
+
+    package func take(atMost count: Int) -> (batch: [Sequenced], hasMore: Bool) { shared.take(loop, atMost: count) }
 
     package func heads(of topics: [TopicName]) -> (heads: [Cursor], sequence: UInt64, batch: [Sequenced]) {
         shared.takeWithHeads(loop, of: topics)

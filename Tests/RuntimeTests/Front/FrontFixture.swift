@@ -14,13 +14,14 @@ struct FrontFixture {
     let group: MultiThreadedEventLoopGroup
 
     static func run(
-        settings: FrontSettings = FrontSettings(), anonymous: String? = AccessPolicy.admin,
+        settings: FrontSettings = FrontSettings(), anonymous: String? = AccessPolicy.admin, mail: EndlessMail? = nil,
         _ body: (FrontFixture) async throws -> Void
     ) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let key = await TokenKey.secret(Array("0123456789abcdef0123456789abcdef".utf8))
         let front = try await Front.start(
-            group: group, settings: settings, shardSettings: ShardSettings(), access: .standard, services: LoneNode(),
+            group: group, settings: settings, shardSettings: ShardSettings(), access: .standard,
+            services: LoneNode(mail: mail),
             authentication: Authentication(
                 verifier: TokenVerifier(keys: [key]), minter: TokenMinter(key: key), users: UserFile(),
                 anonymousRole: anonymous),
@@ -112,8 +113,13 @@ final class RawConnection {
 /// A node of one loop whose ledger is the loop's own.
 final class LoneNode: NodeServices {
     let identity = NodeIdentity(id: NodeID(rawValue: 1), name: "lone", cluster: "test")
+    private let mail: EndlessMail?
 
-    func attach(_ port: FrontPort, loop: Int) -> LoopStart { LoopStart(ledger: LoneLedger()) }
+    init(mail: EndlessMail? = nil) {
+        self.mail = mail
+    }
+
+    func attach(_ port: FrontPort, loop: Int) -> LoopStart { LoopStart(ledger: LoneLedger(mail: mail)) }
 
     func read(_ read: TopicRead, reply: @escaping @Sendable (Result<TopicPage, Refusal>) -> Void) {
         reply(.failure(.notSupported("no log here")))
@@ -140,13 +146,43 @@ final class LoneNode: NodeServices {
     func metrics() async -> [Metric] { [Metric("roost_lone", .gauge, help: "Alone.", 1)] }
 }
 
+/// Mail of other loops that never ends while it flows, as from publishers who are faster than this loop.
+final class EndlessMail: Sendable {
+    private let flows = Atomic<Bool>(false)
+    private let slices = Atomic<Int>(0)
+
+    func begin() { flows.store(true, ordering: .sequentiallyConsistent) }
+
+    func end() { flows.store(false, ordering: .sequentiallyConsistent) }
+
+    /// How often the loop has taken some of it.
+    var sliceCount: Int { slices.load(ordering: .sequentiallyConsistent) }
+
+    func flowsOn() -> Bool {
+        guard flows.load(ordering: .sequentiallyConsistent) else { return false }
+        slices.add(1, ordering: .sequentiallyConsistent)
+        return true
+    }
+}
+
 /// Sequences without a lock, for one loop. Topics exist as soon as they are asked for.
 private final class LoneLedger: Ledger {
+    private let mail: EndlessMail?
     private let origin = Origin(node: NodeID(rawValue: 1), epoch: Epoch(rawValue: 1))
     private var registry = Registry()
     private var mailbox: [Sequenced] = []
     private var sequence: UInt64 = 0
     private var offsets: [TopicName: UInt64] = [:]
+
+    init(mail: EndlessMail?) {
+        self.mail = mail
+    }
+
+    func take(atMost count: Int) -> (batch: [Sequenced], hasMore: Bool) {
+        guard let mail, mail.flowsOn() else { return (take(), false) }
+        for _ in 0..<count { _ = append(.member(MemberRecord(node: NodeID(rawValue: 2), name: "other"))) }
+        return (take(), true)
+    }
 
     private func append(_ body: Record.Body, _ transition: TopicTransition? = nil) -> Record {
         sequence += 1

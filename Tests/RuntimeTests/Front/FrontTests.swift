@@ -205,6 +205,23 @@ struct FrontTests {
         }
     }
 
+    @Test("reads from its clients while there is no end to what other loops publish")
+    func endlessMail() async throws {
+        let mail = EndlessMail()
+        try await FrontFixture.run(mail: mail) { fixture in
+            defer { mail.end() }
+            try await attached(fixture) { client in
+                mail.begin()
+                fixture.front.ports[0].wake()
+                for round in 1...20 {
+                    try await say(client, .ping, "\(round)")
+                    #expect(try await next(client) == "pong \(round)")
+                }
+                #expect(mail.sliceCount > 20, "the loop goes on delivering meanwhile")
+            }
+        }
+    }
+
     @Test("tells clients of a drain and closes them with 1012")
     func drains() async throws {
         try await FrontFixture.run { fixture in
