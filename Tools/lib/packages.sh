@@ -6,6 +6,8 @@ readonly build_packages=(libnanomsg-dev libssl-dev libsqlite3-dev zlib1g-dev pkg
 # What the tests of the whole program need; a real browser and React are among their clients.
 readonly test_packages=(python3 python3-venv curl)
 readonly browser_packages=(chromium nodejs node-ws node-react node-react-dom)
+# Proxies that stand before nodes, and what makes certificates.
+readonly peer_packages=(haproxy nginx-light openssl)
 
 # The packages among its arguments that are not installed, one a line.
 missing_packages() {
@@ -16,6 +18,8 @@ missing_packages() {
     case $name in
       chromium | python3 | curl) command -v "$name" >/dev/null && continue ;;
       nodejs) command -v node >/dev/null && continue ;;
+      haproxy | openssl) command -v "$name" >/dev/null && continue ;;
+      nginx-light) command -v nginx >/dev/null && continue ;;
       pkg-config) command -v pkg-config >/dev/null && continue ;;
     esac
     echo "$name"
