@@ -1,6 +1,7 @@
 """The HTTP side of one node: topics, messages, login, figures, and a description of itself that tools accept."""
 
 import json
+import urllib.error
 import urllib.request
 from urllib.parse import quote
 
@@ -61,6 +62,22 @@ def test_what_is_wrong_is_said_with_a_status_and_a_code(node, topic):
         assert (status, answer["error"]["code"]) == expected, f"{method} {path} {body}: {status} {answer}"
     assert node.call("GET", "/api/v1/nowhere")[0] == 404
     assert node.call("POST", "/api/v1/topics", {"name": "x" * (2 << 20)})[0] == 413
+
+
+def test_a_method_that_a_path_does_not_have_is_answered_with_those_it_has(node, topic):
+    node.call("POST", "/api/v1/topics", {"name": topic})
+    for method, path, allowed in [
+        ("DELETE", "/api/v1/topics", "GET, POST"), ("GET", "/api/v1/auth/login", "POST"),
+        ("POST", "/api/v1/cluster", "GET"), ("PUT", "/metrics", "GET"), ("POST", "/", "GET"),
+        ("PATCH", path_of(topic), "GET, PUT, DELETE"), ("PATCH", f"{path_of(topic)}/messages", "GET, POST"),
+    ]:  # fmt: skip
+        request = urllib.request.Request(f"http://{node.front}{path}", method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                raise AssertionError(f"{method} {path}: {answer.status}")
+        except urllib.error.HTTPError as answer:
+            assert (answer.code, answer.headers["Allow"]) == (405, allowed), f"{method} {path}"
+            assert json.load(answer)["error"]["code"] == "NOT_SUPPORTED"
 
 
 def test_a_wrong_login_is_refused(node):

@@ -45,7 +45,12 @@ struct HTTPServing: Sendable {
             let asked = Request(head: head, body: request.body)
             let response = try await responder.respond(to: asked, context: context)
             guard response.status == .notFound, response.headers[.contentType] == nil else { return response }
-            // The router's own answer has no body.
+            // The router's own answer has no body, and says the same of a path that has other methods.
+            if let methods = AllowedMethods.at(request.uri.path) {
+                let message = "\(request.method) is not possible here, but \(methods)"
+                return .json(
+                    .methodNotAllowed, errorEnvelope(code: "NOT_SUPPORTED", message: message), [.allow: methods])
+            }
             return .json(.notFound, errorEnvelope(code: "NOT_FOUND", message: "nothing is at this path"))
         } catch let error as HTTPError {
             let message = error.body ?? error.status.reasonPhrase

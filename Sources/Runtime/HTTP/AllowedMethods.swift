@@ -1,0 +1,15 @@
+/// Which methods each path has, for the answer to another one (RFC 9110 §15.5.6).
+enum AllowedMethods {
+    /// The value of `Allow`; nil for a path at which nothing is.
+    static func at(_ path: String) -> String? {
+        switch path {
+        case "/api/v1/auth/login": "POST"
+        case "/api/v1/topics": "GET, POST"
+        case "/api/v1/cluster", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/openapi.json", "/", "/chat",
+            "/chat.css", "/chat.js", "/roost.js":
+            "GET"
+        case _ where path.hasPrefix("/api/v1/topics/"): path.hasSuffix("/messages") ? "GET, POST" : "GET, PUT, DELETE"
+        default: nil
+        }
+    }
+}
