@@ -11,6 +11,11 @@ extension NodeConfiguration {
             }
             if tlsKeyFile == nil { throw .missing(key: SettingKey.tlsKeyFile.rawValue, because: reason) }
         }
+        if tlsClientAuth != .none, tlsClientCAFile == nil {
+            throw .missing(
+                key: SettingKey.tlsClientCAFile.rawValue,
+                because: "tls-client-auth is \(tlsClientAuth.rawValue), which needs the authorities of clients' certificates")
+        }
         if usersFile != nil, authSecretFile == nil {
             throw .missing(
                 key: SettingKey.authSecretFile.rawValue, because: "users who log in are given tokens signed with it")

@@ -14,6 +14,12 @@ package struct NodeConfiguration: Sendable {
     package var tlsListen: Endpoint?
     package var tlsCertificateFile: String?
     package var tlsKeyFile: String?
+    /// The authorities of clients' certificates.
+    package var tlsClientCAFile: String?
+    /// Default none.
+    package var tlsClientAuth: SecuritySettings.ClientAuthentication
+    /// Default 1.2.
+    package var tlsMinVersion: SecuritySettings.MinimumVersion
     /// UDP; default 127.0.0.1:7336.
     package var gossip: Endpoint
     /// Default 127.0.0.1:8336.
@@ -58,6 +64,24 @@ package struct NodeConfiguration: Sendable {
     /// Bytes from which a message to clients is compressed; default 256.
     package var compressionThreshold: Int
     package var access: AccessPolicy
+    /// Every setting that was given, as it was written.
+    private let given: [SettingKey: [String]]
+
+    /// The settings that are given otherwise than in another configuration, in the order of ``SettingKey``.
+    package func changes(since other: NodeConfiguration) -> [SettingKey] {
+        SettingKey.allCases.filter { given[$0] != other.given[$0] }
+    }
+
+    /// What a listener with TLS needs; nil where a certificate or its key is missing.
+    package var security: SecuritySettings? {
+        guard let tlsCertificateFile, let tlsKeyFile else { return nil }
+        var settings = SecuritySettings(certificateFile: tlsCertificateFile, keyFile: tlsKeyFile)
+        settings.clientAuthorityFile = tlsClientCAFile
+        settings.clientAuthentication = tlsClientAuth
+        settings.minimumVersion = tlsMinVersion
+        return settings
+    }
+
     /// Whether the start must say loudly that nobody is asked who they are.
     package var isOpenToAll: Bool { authSecretFile == nil && authKeyFiles.isEmpty && usersFile == nil }
 
@@ -86,6 +110,8 @@ package struct NodeConfiguration: Sendable {
     /// Reads the layers, the first going before the others, fills in defaults and checks everything.
     package init(_ layers: [SettingLayer], hostName: String, cores: Int) throws(ConfigurationError) {
         let reader = SettingReader(layers: layers)
+        given = Dictionary(
+            uniqueKeysWithValues: SettingKey.allCases.compactMap { key in reader.values(key).map { (key, $0.texts) } })
         nodeName =
             try reader.value(.nodeName, expected: "1 to 64 bytes without spaces", Self.name)
             ?? Self.name(hostName) ?? "node"
@@ -94,6 +120,14 @@ package struct NodeConfiguration: Sendable {
         tlsListen = try reader.endpoint(.tlsListen, allowsAnyPort: true)
         tlsCertificateFile = reader.text(.tlsCertificateFile)
         tlsKeyFile = reader.text(.tlsKeyFile)
+        tlsClientCAFile = reader.text(.tlsClientCAFile)
+        tlsClientAuth =
+            try reader.value(.tlsClientAuth, expected: "none, optional or required") {
+                SecuritySettings.ClientAuthentication(rawValue: $0)
+            } ?? .none
+        tlsMinVersion =
+            try reader.value(.tlsMinVersion, expected: "1.2 or 1.3") { SecuritySettings.MinimumVersion(rawValue: $0) }
+            ?? .tls12
         gossip = try reader.endpoint(.gossip) ?? Endpoint(host: "127.0.0.1", port: 7336)
         bus = try reader.endpoint(.bus) ?? Endpoint(host: "127.0.0.1", port: 8336)
         advertise = reader.text(.advertise)

@@ -10,6 +10,9 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case tlsListen = "tls-listen"
     case tlsCertificateFile = "tls-certificate-file"
     case tlsKeyFile = "tls-key-file"
+    case tlsClientCAFile = "tls-client-ca-file"
+    case tlsClientAuth = "tls-client-auth"
+    case tlsMinVersion = "tls-min-version"
     case gossip
     case bus
     case advertise

@@ -14,6 +14,8 @@ package struct Front: Sendable {
     private let settings: FrontSettings
     private let shared: FrontShared
     private let byLoop: [ObjectIdentifier: FrontPort]
+    private let authentication: InUse<Authentication>
+    private let security: InUse<NIOSSLContext?>
 
     /// Starts the loops; nothing is accepted before ``listen(on:security:)``.
     package static func start(
@@ -31,23 +33,36 @@ package struct Front: Sendable {
             ports.append(port)
         }
         let byLoop = Dictionary(uniqueKeysWithValues: ports.map { (ObjectIdentifier($0.eventLoop), $0) })
+        let inUse = InUse(authentication)
         let serving = HTTPServing(
             rest: RESTDoor(
-                fronts: byLoop, settings: settings, authentication: authentication, services: services,
-                desk: LoginDesk(authentication: authentication)),
+                fronts: byLoop, settings: settings, authentication: inUse, services: services,
+                desk: LoginDesk(authentication: inUse)),
             operations: OperationsDoor(fronts: ports, services: services), pages: PagesDoor(), settings: settings,
-            authentication: authentication, logger: logger)
+            authentication: inUse, logger: logger)
         let identity = services.identity
         let shared = FrontShared(
             conversation: ConversationContext(node: identity.name, cluster: identity.cluster),
             http: serving.takeover(), count: ConnectionCount())
-        return Front(ports: ports, group: group, settings: settings, shared: shared, byLoop: byLoop)
+        return Front(ports: ports, group: group, settings: settings, shared: shared, byLoop: byLoop, authentication: inUse,
+            security: InUse(nil))
     }
 
     /// Accepts connections on an address, plain or with TLS.
     package func listen(on endpoint: Endpoint, security: NIOSSLContext? = nil) async throws -> FrontListener {
-        try await FrontListener.bind(
-            endpoint, group: group, fronts: byLoop, shared: shared, settings: settings, security: security)
+        if let security { self.security.replace(security) }
+        return try await FrontListener.bind(
+            endpoint, group: group, fronts: byLoop, shared: shared, settings: settings,
+            security: security == nil ? nil : self.security)
+    }
+
+    /// Uses another certificate for handshakes from now on; open connections stay as they are.
+    package func setSecurity(_ context: NIOSSLContext) { security.replace(context) }
+
+    /// Asks those who come from now on for other credentials; open sessions stay as they are.
+    package func setAuthentication(_ authentication: Authentication) {
+        self.authentication.replace(authentication)
+        for port in ports { port.setAuthentication(authentication) }
     }
 
     /// How many connections are served by HTTP now.
@@ -63,14 +78,4 @@ package struct Front: Sendable {
         for port in ports { await port.stop() }
         await shared.http.finished()
     }
-}
-
-/// The TLS side of a listener: a certificate chain and its key in PEM, TLS 1.2 or later.
-package func securityContext(certificateFile: String, keyFile: String) throws -> NIOSSLContext {
-    let chain = try NIOSSLCertificate.fromPEMFile(certificateFile).map { NIOSSLCertificateSource.certificate($0) }
-    let key = try NIOSSLPrivateKey(file: keyFile, format: .pem)
-    var configuration = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
-    configuration.minimumTLSVersion = .tlsv12
-    configuration.applicationProtocols = ["http/1.1"]
-    return try NIOSSLContext(configuration: configuration)
 }

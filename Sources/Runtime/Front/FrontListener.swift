@@ -41,10 +41,10 @@ package struct FrontListener: Sendable {
 
     /// Binds and accepts.
     ///
-    /// - Parameter security: for TLS; nil for plain connections.
+    /// - Parameter security: for TLS, read anew for each connection; nil for plain connections.
     static func bind(
         _ endpoint: Endpoint, group: any EventLoopGroup, fronts: [ObjectIdentifier: FrontPort], shared: FrontShared,
-        settings: FrontSettings, security: NIOSSLContext?
+        settings: FrontSettings, security: InUse<NIOSSLContext?>?
     ) async throws -> FrontListener {
         let marks = ChannelOptions.Types.WriteBufferWaterMark(
             low: settings.outboundLowMark, high: settings.outboundHighMark)
@@ -65,7 +65,7 @@ package struct FrontListener: Sendable {
                     _ = shared.count.increase()
                     loop.accepted(channel, count: shared.count)
                     let pipeline = channel.pipeline.syncOperations
-                    if let security { try pipeline.addHandler(NIOSSLServerHandler(context: security)) }
+                    if let context = security?.value { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
                     try pipeline.addHandler(Sniffer(front: front, shared: shared, isSecure: security != nil))
                 }
             }

@@ -12,7 +12,7 @@ package final class FrontLoop {
     package let eventLoop: any EventLoop
     let settings: FrontSettings
     let services: any NodeServices
-    let authentication: Authentication
+    var authentication: Authentication
     let port: FrontPort
     var counters = FrontCounters()
     var compressor: FrameCompressor

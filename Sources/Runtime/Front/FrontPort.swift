@@ -52,6 +52,9 @@ package struct FrontPort: Sendable {
     /// Takes new roles into use.
     package func setAccess(_ policy: AccessPolicy) { run { $0.setAccess(policy) } }
 
+    /// Asks those who come from now on for other credentials.
+    func setAuthentication(_ authentication: Authentication) { run { $0.authentication = authentication } }
+
     /// Carries out commands of one principal in order, through the shard like any client's.
     package func perform(_ commands: [Command], as principal: Principal) async -> [Reply] {
         await withCheckedContinuation { continuation in

@@ -11,7 +11,7 @@ struct HTTPServing: Sendable {
     let operations: OperationsDoor
     let pages: PagesDoor
     let settings: FrontSettings
-    let authentication: Authentication
+    let authentication: InUse<Authentication>
     let logger: Logger
 
     /// Hummingbird's HTTP/1 channel with our routes behind it.
@@ -27,7 +27,7 @@ struct HTTPServing: Sendable {
             responder: { request, writer, channel in
                 let source = ApplicationRequestContextSource(channel: channel, logger: logger)
                 var response = await respond(request, RoostContext(source: source), responder)
-                finish(&response, to: request)
+                finish(&response, to: request, isSecure: (channel as? HTTPStream)?.isSecure == true)
                 let isHead = request.method == .head
                 try await writer.write(response: response.head, body: isHead ? ResponseBody() : response.body)
             }, configuration: configuration)
@@ -62,16 +62,35 @@ struct HTTPServing: Sendable {
     }
 
     /// What every response has; and leave for pages of allowed origins to read it.
-    private func finish(_ response: inout Response, to request: Request) {
+    private func finish(_ response: inout Response, to request: Request, isSecure: Bool) {
         response.headers[.date] = httpDate(settings.clock().wall)
         response.headers[.server] = "roost"
         response.headers[.xContentTypeOptions] = "nosniff"
+        response.headers[.referrerPolicy] = "no-referrer"
+        response.headers[.xFrameOptions] = "DENY"
+        if response.headers[.contentSecurityPolicy] == nil {
+            response.headers[.contentSecurityPolicy] = "default-src 'none'; frame-ancestors 'none'"
+        }
+        // RFC 6797 §7.2: it means nothing where anybody could have written it.
+        if isSecure { response.headers[.strictTransportSecurity] = "max-age=31536000" }
         guard let origin = request.headers[.origin] else { return }
         response.headers[.vary] = "Origin"
-        guard authentication.allows(origin: origin, host: request.head.authority) else { return }
+        guard authentication.value.allows(origin: origin, host: request.head.authority) else { return }
         response.headers[.accessControlAllowOrigin] = origin
         response.headers[.accessControlAllowMethods] = "GET, POST, PUT, DELETE"
         response.headers[.accessControlAllowHeaders] = "Authorization, Content-Type"
         response.headers[.accessControlMaxAge] = "600"
+    }
+}
+
+extension HTTPField.Name {
+    /// Referrer Policy §4.1.
+    fileprivate static var referrerPolicy: Self { name("Referrer-Policy") }
+    /// RFC 7034.
+    fileprivate static var xFrameOptions: Self { name("X-Frame-Options") }
+
+    private static func name(_ text: String) -> Self {
+        guard let name = Self(text) else { preconditionFailure("\(text) is a header's name") }
+        return name
     }
 }

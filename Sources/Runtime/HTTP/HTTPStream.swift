@@ -25,6 +25,8 @@ final class HTTPStream: Channel, ChannelCore {
     let parent: (any Channel)?
     let localAddress: SocketAddress?
     let remoteAddress: SocketAddress?
+    /// Whether the connection encrypts.
+    let isSecure: Bool
     private let closing: EventLoopPromise<Void>
     private let carrier: NIOLoopBoundBox<(any HTTPStreamCarrier)?>
     private let isOpen = Atomic(false)
@@ -32,7 +34,8 @@ final class HTTPStream: Channel, ChannelCore {
     private let itsPipeline = Mutex<ChannelPipeline?>(nil)
 
     /// A stream that is not open before ``begin()``; called on the loop of `parent`.
-    init(parent: any Channel, carrier: any HTTPStreamCarrier) {
+    init(parent: any Channel, carrier: any HTTPStreamCarrier, isSecure: Bool) {
+        self.isSecure = isSecure
         eventLoop = parent.eventLoop
         self.parent = parent
         localAddress = parent.localAddress

@@ -8,12 +8,12 @@ final class LoginDesk: Sendable {
     /// How many may wait; others are told to slow down.
     static let maximumWaiting = 32
 
-    private let authentication: Authentication
+    private let inUse: InUse<Authentication>
     private let queue = DispatchQueue(label: "roost.login")
     private let waiting = Atomic<Int>(0)
 
-    init(authentication: Authentication) {
-        self.authentication = authentication
+    init(authentication: InUse<Authentication>) {
+        inUse = authentication
     }
 
     /// A token for the user, with its end.
@@ -24,8 +24,9 @@ final class LoginDesk: Sendable {
             waiting.subtract(1, ordering: .relaxed)
             return .failure(.rateLimited)
         }
+        let authentication = inUse.value
         let user = await withCheckedContinuation { continuation in
-            queue.async { [authentication] in
+            queue.async {
                 continuation.resume(returning: authentication.users.authenticate(name: name, password: password))
             }
         }

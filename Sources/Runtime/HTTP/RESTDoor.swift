@@ -12,7 +12,7 @@ struct RESTDoor: Sendable {
 
     let fronts: [ObjectIdentifier: FrontPort]
     let settings: FrontSettings
-    let authentication: Authentication
+    let authentication: InUse<Authentication>
     let services: any NodeServices
     let desk: LoginDesk
 
@@ -161,7 +161,7 @@ struct RESTDoor: Sendable {
             token: bearerToken(headers[.authorization]) ?? request.query("token"),
             cookie: cookieValue(named: settings.cookieName, in: headers[values: .cookie]), origin: headers[.origin],
             host: request.head.authority)
-        return authentication.principal(for: credentials, at: settings.clock().wall)
+        return authentication.value.principal(for: credentials, at: settings.clock().wall)
     }
 
     private func read(_ request: Request) async throws -> [UInt8] {

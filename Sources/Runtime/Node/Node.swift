@@ -11,9 +11,12 @@ import UnixSignals
 package struct NodeFailure: Error, CustomStringConvertible {
     /// For a person, with what was wrong and what would be right.
     package let sentence: String
+    /// Whether a setting, or a file that one names, is to blame.
+    package let isConfiguration: Bool
 
-    package init(_ sentence: String) {
+    package init(_ sentence: String, isConfiguration: Bool = false) {
         self.sentence = sentence
+        self.isConfiguration = isConfiguration
     }
 
     package var description: String { sentence }
@@ -27,13 +30,19 @@ package enum Node {
     /// Runs a node until SIGTERM, SIGINT, or a failure that it cannot go on with.
     ///
     /// Once it accepts clients and has tried to join, it prints one line `ready node=… listen=…` on standard output.
-    package static func run(_ configuration: NodeConfiguration) async throws {
+    /// SIGHUP takes into use what can be of the configuration as `reread` then gives it.
+    package static func run(
+        _ configuration: NodeConfiguration,
+        reread: @escaping @Sendable () throws(ConfigurationError) -> NodeConfiguration
+    ) async throws {
         LogOutput.install(configuration)
         let logger = Logger(label: "roost")
         // Signals that come while the node starts are kept for when it has.
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        let (endings, end) = AsyncStream.makeStream(of: String?.self)
-        let listening = Task { for await _ in signals { end.yield(nil) } }
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        let (endings, end) = AsyncStream.makeStream(of: Ending.self)
+        let listening = Task {
+            for await signal in signals { end.yield(signal == .sighup ? .reload : .stop(reason: nil)) }
+        }
         defer { listening.cancel() }
 
         let authentication: Authentication
@@ -41,9 +50,9 @@ package enum Node {
         do {
             authentication = try await Authentication.load(configuration)
             engine = try await Engine(
-                settings: try EngineSettings(configuration), logger: logger, failed: { end.yield($0) })
+                settings: try EngineSettings(configuration), logger: logger, failed: { end.yield(.stop(reason: $0)) })
         } catch {
-            throw NodeFailure(explained(error, configuration))
+            throw failure(error, configuration)
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loops)
         var listeners: [FrontListener] = []
@@ -54,12 +63,14 @@ package enum Node {
                 access: configuration.access, services: engine, authentication: authentication, logger: logger)
             listeners.append(try await front.listen(on: configuration.listen))
             if let endpoint = configuration.tlsListen {
-                let security = try security(configuration)
-                listeners.append(try await front.listen(on: endpoint, security: security))
+                guard let settings = configuration.security else {
+                    preconditionFailure("a configuration with tls-listen has a certificate and a key")
+                }
+                listeners.append(try await front.listen(on: endpoint, security: try NIOSSLContext(settings)))
             }
         } catch {
             await engine.stop(patience: .zero)
-            throw NodeFailure(explained(error, configuration))
+            throw failure(error, configuration)
         }
         warn(configuration, logger)
         let hasJoined = try await engine.join(patience: patience)
@@ -72,9 +83,14 @@ package enum Node {
         FileHandle.standardOutput.write(Data("ready node=\(configuration.nodeName) \(places)\n".utf8))
 
         var reason: String?
-        for await ending in endings {
-            reason = ending
-            break
+        let reload = Reload(started: configuration, reread: reread, front: front, logger: logger)
+        endings: for await ending in endings {
+            switch ending {
+            case .reload: await reload.run()
+            case .stop(let why):
+                reason = why
+                break endings
+            }
         }
         logger.notice("stopping", metadata: reason.map { ["reason": "\($0)"] } ?? [:])
         for listener in listeners { await listener.close() }
@@ -85,6 +101,13 @@ package enum Node {
             logger.warning("the front's loops did not stop in an orderly way", metadata: ["error": "\(error)"])
         }
         if let reason { throw NodeFailure(reason) }
+    }
+
+    /// What a running node is told.
+    private enum Ending {
+        case reload
+        /// With a sentence where it cannot go on.
+        case stop(reason: String?)
     }
 
     /// Sends every client to another node, and waits until they have gone or the window has passed.
@@ -104,27 +127,28 @@ package enum Node {
         }
     }
 
-    /// The certificate and its key, with an error that names both files.
-    private static func security(_ configuration: NodeConfiguration) throws -> NIOSSLContext {
-        let (certificate, key) = (configuration.tlsCertificateFile ?? "", configuration.tlsKeyFile ?? "")
-        do {
-            return try securityContext(certificateFile: certificate, keyFile: key)
-        } catch {
-            throw NodeFailure(
-                "the TLS certificate \(certificate) and its key \(key) cannot be used, both have to be PEM: \(error)")
-        }
-    }
-
     private static func warn(_ configuration: NodeConfiguration, _ logger: Logger) {
         if configuration.testDoors {
             logger.warning(
                 "test doors are open: /echo says back whatever it is sent; no node that serves anybody has them",
                 metadata: ["listen": "\(configuration.listen)"])
         }
+        let secrets = [configuration.tlsKeyFile, configuration.authSecretFile].compactMap { $0 }
+        for path in secrets + configuration.clusterKeyFiles where isReadableByEveryone(path) {
+            logger.warning(
+                "every user of this machine can read a file that only the node should: chmod 600 it",
+                metadata: ["file": "\(path)"])
+        }
         guard configuration.isOpenToAll, let role = configuration.anonymousRole else { return }
         logger.warning(
             "no authentication is configured: everybody who reaches this node acts as \(role)",
             metadata: ["listen": "\(configuration.listen)"])
+    }
+
+    private static func failure(_ error: any Error, _ configuration: NodeConfiguration) -> NodeFailure {
+        if let failure = error as? NodeFailure { return failure }
+        return NodeFailure(
+            explained(error, configuration), isConfiguration: error is AccessFileError || error is SecurityFailure)
     }
 
     /// What a person at the terminal should read of an error at start.
@@ -183,7 +207,7 @@ enum ClusterKeyFile {
         do {
             return try ClusterKeyRing(parsing: text)
         } catch {
-            throw NodeFailure("cluster key file \(file): \(error)")
+            throw NodeFailure("cluster key file \(file): \(error)", isConfiguration: true)
         }
     }
 
@@ -191,7 +215,9 @@ enum ClusterKeyFile {
         do {
             return try String(contentsOfFile: path, encoding: .utf8)
         } catch {
-            throw NodeFailure("the cluster key file \(path) cannot be read: \((error as NSError).localizedDescription)")
+            throw NodeFailure(
+                "the cluster key file \(path) cannot be read: \((error as NSError).localizedDescription)",
+                isConfiguration: true)
         }
     }
 }

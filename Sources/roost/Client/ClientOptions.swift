@@ -13,6 +13,13 @@ struct ClientOptions: ParsableArguments {
     @Option(help: "A token. (default: $ROOST_TOKEN)")
     var token: String?
 
+    @Option(
+        name: .customLong("ca-file"),
+        help: ArgumentHelp(
+            "The authority of the node's certificate, or the certificate itself, in PEM. (default: $ROOST_CA_FILE, or what the system trusts)",
+            valueName: "file"))
+    var authorityFile: String?
+
     @Flag(help: "Write JSON, one value a line.")
     var json = false
 
@@ -23,7 +30,8 @@ struct ClientOptions: ParsableArguments {
         if texts.isEmpty { texts = ["http://127.0.0.1:\(ServerAddress.plainPort)"] }
         var addresses: [ServerAddress] = []
         for text in texts {
-            guard let address = ServerAddress(text) else { throw .configuration("\"\(text)\" is no address of a node") }
+            guard var address = ServerAddress(text) else { throw .configuration("\"\(text)\" is no address of a node") }
+            address.authorityFile = authorityFile ?? ProcessInfo.processInfo.environment["ROOST_CA_FILE"]
             addresses.append(address)
         }
         return addresses

@@ -4,6 +4,8 @@ import Model
 struct ServerAddress: Equatable, Sendable, CustomStringConvertible {
     let endpoint: Endpoint
     let isSecure: Bool
+    /// The authorities of the node's certificate, in PEM; nil for those that the system trusts.
+    var authorityFile: String?
 
     /// The port of the front where an address names none.
     static let plainPort: UInt16 = 6336

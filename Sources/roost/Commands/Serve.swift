@@ -7,7 +7,7 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a node.",
         discussion: """
-            Without any setting it is a single node on this machine. Flags go before the environment (ROOST_LISTEN for \
+            Without any setting it is a single node on this machine. SIGHUP reloads certificates, users and roles. Flags go before the environment (ROOST_LISTEN for \
             --listen), and that before roost.yaml (listen). When the node accepts clients it prints one line: \
             ready node=NAME listen=HOST:PORT. SIGTERM and SIGINT stop it cleanly.
             """)
@@ -32,6 +32,15 @@ struct Serve: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Its private key, in PEM.", valueName: "file"))
     var tlsKeyFile: String?
+
+    @Option(help: ArgumentHelp("The authorities of clients' certificates, in PEM.", valueName: "file"))
+    var tlsClientCaFile: String?
+
+    @Option(help: "Whether clients show a certificate: none, optional or required. (default: none)")
+    var tlsClientAuth: String?
+
+    @Option(help: "The oldest TLS that is spoken: 1.2 or 1.3. (default: 1.2)")
+    var tlsMinVersion: String?
 
     @Option(help: ArgumentHelp("The UDP address for gossip. (default: 127.0.0.1:7336)", valueName: "host:port"))
     var gossip: String?
@@ -78,7 +87,8 @@ struct Serve: AsyncParsableCommand {
         var values: [SettingKey: [String]] = [:]
         let single: [(SettingKey, String?)] = [
             (.nodeName, nodeName), (.data, data), (.listen, listen), (.tlsListen, tlsListen),
-            (.tlsCertificateFile, tlsCertificateFile), (.tlsKeyFile, tlsKeyFile), (.gossip, gossip), (.bus, bus),
+            (.tlsCertificateFile, tlsCertificateFile), (.tlsKeyFile, tlsKeyFile), (.tlsClientCAFile, tlsClientCaFile),
+            (.tlsClientAuth, tlsClientAuth), (.tlsMinVersion, tlsMinVersion), (.gossip, gossip), (.bus, bus),
             (.advertise, advertise), (.cluster, cluster), (.authSecretFile, authSecretFile), (.usersFile, usersFile),
             (.anonymous, anonymous), (.logLevel, logLevel), (.logFormat, logFormat),
             (.insecureBind, insecureBind ? "true" : nil), (.testDoors, testDoors ? "true" : nil),
@@ -98,9 +108,13 @@ struct Serve: AsyncParsableCommand {
         }
         do {
             // The one place where a command becomes a node.
-            try await Node.run(settings)
+            let (flags, config) = (flags, config)
+            try await Node.run(settings) { () throws(ConfigurationError) in
+                try NodeConfiguration.load(flags: flags, file: config)
+            }
         } catch let failure as NodeFailure {
-            throw CommandFailure.broken(failure.sentence)
+            throw failure.isConfiguration
+                ? CommandFailure.configuration(failure.sentence) : CommandFailure.broken(failure.sentence)
         }
     }
 }
