@@ -25,7 +25,8 @@ private func outcome(
         for start in stride(from: 0, to: stream.count, by: pieces) {
             let piece = UnsafeRawBufferPointer(rebasing: stream[start..<min(start + pieces, stream.count)])
             try assembler.receive(piece, into: &events)
-            precondition(assembler.bufferedByteCount <= fuzzLimit + 512, "more is kept than the limits allow")
+            let most = fuzzLimit + fuzzLimit / 4 + 512
+            precondition(assembler.bufferedByteCount <= most, "more is kept than the limits allow")
         }
     } catch {
         precondition(error.reason.utf8.count <= 123, "a reason does not fit a close frame")

@@ -103,6 +103,20 @@ struct MessageAssemblerTests {
         #expect(outcome == Outcome())
     }
 
+    @Test("takes room for many small fragments a quarter more at a time, and does not move them for each")
+    func fragments() {
+        var assembler = MessageAssembler(role: .client)
+        var outcome = Outcome()
+        assembler.feed(frame(.binary, isFinal: false, ""), into: &outcome)
+        var rooms: Set<Int> = []
+        for count in 1...100_000 {
+            assembler.feed(frame(.continuation, isFinal: false, "x"), into: &outcome)
+            rooms.insert(assembler.bufferedByteCount)
+            #expect(assembler.bufferedByteCount <= count + count / 4 + 64)
+        }
+        #expect(rooms.count < 100 && outcome == Outcome())
+    }
+
     @Test("gives its memory back after a message")
     func release() {
         var assembler = MessageAssembler(role: .client)

@@ -1,9 +1,9 @@
 /// Makes messages of the bytes that a peer sends, in one pass, and refuses what RFC 6455 forbids.
 ///
 /// Where reads cut the stream makes no difference to the events. It holds at most one open message of `messageLimit`
-/// bytes, one control payload and one header; room is taken as bytes come, never because a header announces them. While a
-/// compressed message (RFC 7692) is open it holds about 48 KiB more; the limit is one of inflated bytes, and nothing is
-/// inflated beyond it.
+/// bytes and a quarter more to grow into, one control payload and one header; room is taken as bytes come, never because
+/// a header announces them. While a compressed message (RFC 7692) is open it holds about 48 KiB more; the limit is one of
+/// inflated bytes, and nothing is inflated beyond it.
 package struct MessageAssembler: ~Copyable {
     /// The bytes of a message that a server takes unless told otherwise: 1 MiB.
     package static let defaultMessageLimit = 1 << 20

@@ -96,11 +96,12 @@ struct OpenMessage: ~Copyable {
 }
 
 extension [UInt8] {
-    /// Doubles the room when it is too small, but never beyond what the `expected` bytes to come need.
+    /// Doubles the room when it is too small, but never beyond what the `expected` bytes to come need, or a quarter more
+    /// than there is: a message of very many small fragments must not be copied for each of them.
     mutating func makeRoom(for added: Int, expecting expected: Int) {
         let needed = count + added
         guard capacity < needed else { return }
-        reserveCapacity(Swift.max(needed, Swift.min(needed * 2, count + expected)))
+        reserveCapacity(Swift.max(needed, Swift.min(needed * 2, count + expected), needed + needed / 4))
     }
 
     /// Appends a piece of payload, masked or unmasked by `mask`.
