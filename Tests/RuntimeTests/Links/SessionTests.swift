@@ -144,18 +144,3 @@ struct FrameSealingTests {
         if case .failure(let reason) = opener.open(frame) { reason } else { nil }
     }
 }
-
-@Suite("An answer budget")
-struct AnswerBudgetTests {
-    @Test("allows a burst, then the rate, and never saves more than a burst")
-    func budget() {
-        var budget = AnswerBudget(burst: 3, rate: 10, at: .zero)
-        func spend(at time: MonotonicTime) -> Int { (0..<10).count { _ in budget.spend(at: time) } }
-        #expect(spend(at: .zero) == 3)
-        #expect(spend(at: .zero + .milliseconds(99)) == 0)
-        #expect(spend(at: .zero + .milliseconds(100)) == 1)
-        #expect(spend(at: .zero + .milliseconds(350)) == 2)
-        #expect(spend(at: .zero + .milliseconds(400)) == 1)
-        #expect(spend(at: .zero + .seconds(3600)) == 3)
-    }
-}

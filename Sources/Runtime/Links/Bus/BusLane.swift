@@ -19,14 +19,14 @@ final class BusLane {
     private var sealed: (chunk: UnsafeMutableRawBufferPointer, plaintext: Int)?
     private var hello: LinkHello?
     private var helloPause: Duration
-    private var answers: AnswerBudget
+    private var answers: TokenBucket
 
     init(node: NodeID, endpoint: Endpoint, settings: BusSettings, at now: MonotonicTime) {
         self.node = node
         self.endpoint = endpoint
         helloTime = now
         helloPause = settings.helloInterval
-        answers = AnswerBudget(burst: settings.answerBurst, rate: settings.answerRate, at: now)
+        answers = TokenBucket(burst: settings.answerBurst, perSecond: settings.answerRate, at: now)
     }
 
     /// Whether something waits to be sent.
@@ -86,7 +86,7 @@ final class BusLane {
     }
 
     /// Whether one more hello may be answered.
-    func mayAnswer(at now: MonotonicTime) -> Bool { answers.spend(at: now) }
+    func mayAnswer(at now: MonotonicTime) -> Bool { answers.take(at: now) }
 
     /// The hello that was due at `now` is said; the next comes later.
     func postponeHello(from now: MonotonicTime, settings: BusSettings) {

@@ -32,7 +32,7 @@ final class GossipLoop {
     private var sessions: LinkSessions
     private var peers: [NodeID: Peer] = [:]
     private var nodes: [Boot: NodeID] = [:]
-    private var budget: AnswerBudget
+    private var budget: TokenBucket
     /// Above every counter that a sealer of this socket has used: an evicted session's keys may come back.
     private var freshCounter: UInt64 = 1
     private var counters = LinkCounters()
@@ -51,7 +51,8 @@ final class GossipLoop {
         helloOpener = HelloOpener(identity: core.identity, channel: .gossip, keys: core.keys)
         // The receive limit is the bus's to assert; here every message limit that the bus could take passes.
         sessions = LinkSessions(identity: core.identity, bound: core.settings.peerLimit, frameLimit: .max)
-        budget = AnswerBudget(burst: core.settings.answerBurst, rate: core.settings.answerRate, at: LinkClock.now())
+        budget = TokenBucket(
+            burst: core.settings.answerBurst, perSecond: core.settings.answerRate, at: LinkClock.now())
     }
 
     /// Receives and sends until the socket closes.
@@ -147,7 +148,7 @@ final class GossipLoop {
     }
 
     private func answer(_ hello: LinkHello, to source: GossipAddress, at now: MonotonicTime) {
-        guard budget.spend(at: now) else { return counters.drop(.answerLimited) }
+        guard budget.take(at: now) else { return counters.drop(.answerLimited) }
         let first = peers[hello.sender.node]?.sealer.nextCounter ?? freshCounter
         say(sessions.answer(to: hello, firstCounter: first), to: source)
     }
