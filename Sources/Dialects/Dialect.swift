@@ -6,6 +6,9 @@ package protocol Dialect: AnyObject {
     /// Which shared encoding of events this conversation takes: conversations with equal values get the same bytes.
     var encoding: EventEncoding { get }
 
+    /// Whether a client may prove who it is by its first message, having brought no token in the upgrade.
+    var authenticatesByMessage: Bool { get }
+
     /// Turns one text message into requests, in order. Whatever is wrong with it becomes a `.refuse` request.
     func receive(_ text: [UInt8]) -> [Request]
 

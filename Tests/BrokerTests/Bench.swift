@@ -39,7 +39,7 @@ final class Bench {
     }
 
     /// Opens a connection for a user with the role `user`.
-    func open(_ index: UInt32, _ principal: Principal = Principal(user: "alice", roles: ["user"])) -> ConnectionID {
+    func open(_ index: UInt32, _ principal: Principal? = Principal(user: "alice", roles: ["user"])) -> ConnectionID {
         let generation = generations[index, default: 0] + 1
         generations[index] = generation
         let connection = ConnectionID(index: index, generation: generation)
@@ -143,6 +143,8 @@ final class Bench {
         case .describe(let id, let definition): describes.append((id, definition))
         case .interest(let id, let added, let removed):
             if !added.isEmpty || !removed.isEmpty { interests.append((id, added, removed)) }
+        case .hold(let connection): heard[connection, default: []].append("held")
+        case .release(let connection): heard[connection, default: []].append("released")
         case .close(_, let code, let reason): closes.append("\(code) \(reason)")
         }
     }
@@ -181,7 +183,7 @@ enum Words {
 
     static func of(_ notice: Notice) -> String {
         switch notice {
-        case .opened(_, let principal): return "opened \(principal.user)"
+        case .opened(_, let principal, _): return "opened \(principal.user)"
         case .event(let item):
             let message = item.record.message!
             let place = "\(of(item.record.partition(of: message))):\(message.offset)"
@@ -189,6 +191,7 @@ enum Words {
         case .gap(let name, let gap): return "gap \(name) \(of(gap.partition)):\(gap.from)-\(gap.to) \(gap.reason)"
         case .cursor(let name, let cursor): return "cursor \(name) \(of(cursor))"
         case .subscriptionEnded(let name, let refusal): return "ended \(name) \(refusal.code)"
+        case .refused(let refusal): return "told \(refusal.code): \(refusal.sentence)"
         case .tokenExpiring: return "expiring"
         case .draining: return "draining"
         }

@@ -47,7 +47,8 @@ private final class Reader {
             }
             places[name, default: Cursor()].advance(gap.partition, to: gap.to)
         case .opened: break
-        case .subscriptionEnded, .tokenExpiring, .draining: complaints.append("unexpected \(Words.of(notice))")
+        case .subscriptionEnded, .refused, .tokenExpiring, .draining:
+            complaints.append("unexpected \(Words.of(notice))")
         }
     }
 

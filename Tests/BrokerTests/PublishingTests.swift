@@ -114,23 +114,6 @@ struct PublishingTests {
         #expect(bench.lines(client) == ["published t A:1 stored", "published t A:2 accepted"])
     }
 
-    @Test("past the requests of a second is refused, and taken again when time has passed")
-    func rate() {
-        var settings = ShardSettings()
-        settings.requestsPerSecond = 2
-        let bench = Bench(settings: settings)
-        bench.create("t")
-        let client = bench.open(0)
-        for _ in 0..<3 { bench.send(.say("t"), from: client) }
-        bench.wait(.milliseconds(500))
-        bench.send(.say("t"), from: client)
-        #expect(
-            bench.lines(client).dropFirst() == [
-                "published t A:1 accepted", "published t A:2 accepted",
-                "refused RATE_LIMIT_EXCEEDED: too many messages: slow down", "published t A:3 accepted",
-            ])
-    }
-
     @Test("with too long a messageId is told the limit")
     func longID() {
         bench.create("t")

@@ -22,7 +22,7 @@ struct DaptinTranscriptTests {
     func session() {
         let principal = Principal(user: "alice", groups: ["staff"], roles: ["user"])
         #expect(
-            bench.say(.opened(session: "s1", principal))
+            bench.say(.opened(session: "s1", principal, authenticateWithin: nil))
                 == #"{"type":"session","status":"open","data":{"user":"alice","#
                 + #""groups":["staff"],"sessionId":"s1","node":"node-a","cluster":"roost"}}"#)
     }

@@ -141,9 +141,11 @@ class Node:
         assert status == 200, f"{path}: {status} {value}"
         return value
 
-    def metric(self, name):
-        """The sum of a metric over its labels; 0 when it is not there."""
+    def metric(self, name, **labels):
+        """The sum of a metric over its samples, or those with these labels; 0 when it is not there."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
         lines = [line for line in self.get("/metrics").splitlines() if line.split("{")[0].split(" ")[0] == name]
+        lines = [line for line in lines if all(each in line for each in wanted)]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 

@@ -1,13 +1,13 @@
 """What a client should not send: it gets an answer or a close code, and nobody else notices."""
 
-import base64
 import os
 import socket
-import struct
 
 import pytest
 
+from crowd import close_code, raw
 from live import LIMIT, Refused
+from wire import masked
 
 
 @pytest.fixture
@@ -19,41 +19,6 @@ def bystander(node, attach, topic):
     yield client
     client.publish(topic, "still here", ack="stored")
     assert client.event()["data"] == "still here"
-
-
-def raw(node):
-    """A socket behind its WebSocket handshake, for frames that no library would send."""
-    host, port = node.front.split(":")
-    wire = socket.create_connection((host, int(port)), LIMIT)
-    key = base64.b64encode(os.urandom(16)).decode()
-    wire.sendall(
-        f"GET /live HTTP/1.1\r\nHost: {node.front}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
-    stream = wire.makefile("rb")
-    assert b" 101 " in stream.readline()
-    while stream.readline() != b"\r\n":
-        pass
-    return wire, stream
-
-
-def close_code(stream):
-    """Reads the node's frames up to its close frame."""
-    while True:
-        first, second = stream.read(2)
-        length = second & 0x7F
-        if length == 126:
-            (length,) = struct.unpack(">H", stream.read(2))
-        elif length == 127:
-            (length,) = struct.unpack(">Q", stream.read(8))
-        content = stream.read(length)
-        if first & 0x0F == 8:
-            return struct.unpack(">H", content[:2])[0]
-
-
-def masked(first, content):
-    """A client's frame; its mask is zero, so its content stays readable."""
-    return bytes([first, 0x80 | len(content)]) + bytes(4) + content
 
 
 @pytest.mark.parametrize(

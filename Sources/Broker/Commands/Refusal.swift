@@ -19,6 +19,12 @@ package enum Refusal: Error, Equatable, Sendable {
     case notReplicated(String)
     case rateLimited
     case connectionLimit
+    /// The client's address has as many connections as it may.
+    case addressLimit
+    /// More clients attach at once than the node takes.
+    case attachLimit
+    /// A page of this origin may not act without a token; the text says which.
+    case originForbidden(String)
     case subscriptionLimit(Int)
     /// Nothing that the client did; the text says what failed and holds nothing private.
     case `internal`(String)
@@ -29,7 +35,7 @@ package enum Refusal: Error, Equatable, Sendable {
         case .authenticationRequired: "AUTH_REQUIRED"
         case .authenticationFailed: "AUTH_FAILED"
         case .authenticationExpired: "AUTH_EXPIRED"
-        case .permissionDenied: "PERMISSION_DENIED"
+        case .permissionDenied, .originForbidden: "PERMISSION_DENIED"
         case .invalidMessage: "INVALID_MESSAGE"
         case .topicUnknown: "TOPIC_NOT_FOUND"
         case .topicExists: "TOPIC_EXISTS"
@@ -37,7 +43,7 @@ package enum Refusal: Error, Equatable, Sendable {
         case .cursorTooOld: "CURSOR_TOO_OLD"
         case .notReplicated: "NOT_REPLICATED"
         case .rateLimited: "RATE_LIMIT_EXCEEDED"
-        case .connectionLimit, .subscriptionLimit: "CONNECTION_LIMIT"
+        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit: "CONNECTION_LIMIT"
         case .internal: "INTERNAL_ERROR"
         }
     }
@@ -57,6 +63,10 @@ package enum Refusal: Error, Equatable, Sendable {
         case .notReplicated(let reason): reason
         case .rateLimited: "too many messages: slow down"
         case .connectionLimit: "this node has as many connections as it may"
+        case .addressLimit: "your address has as many connections as it may"
+        case .attachLimit: "too many clients attach at once: try again after the time in Retry-After"
+        case .originForbidden(let origin):
+            "pages from \"\(origin)\" need a token in the request itself, or their origin in the setting \"origins\""
         case .subscriptionLimit(let limit): "a connection may have at most \(limit) subscriptions"
         case .internal(let reason): reason
         }

@@ -37,14 +37,16 @@ package struct TopicDescription: Sendable {
 
 /// What a client is told without having asked for it.
 package enum Notice: Sendable {
-    /// The first word on every connection.
-    case opened(session: String, Principal)
+    /// The first word on every connection. `authenticateWithin` says how long a client that proved nothing yet has.
+    case opened(session: String, Principal, authenticateWithin: Duration?)
     /// A message for this subscriber alone; shared ones go by ``ShardEffect/fanOut(_:_:)``.
     case event(Sequenced)
     case gap(TopicName, Gap)
     case cursor(TopicName, Cursor)
     /// A subscription that was live has ended: its topic is gone, or may no longer be read.
     case subscriptionEnded(TopicName, Refusal)
+    /// A refusal that answers no single request.
+    case refused(Refusal)
     /// 30 s before the token ends.
     case tokenExpiring(WallTime)
     /// Before a close 1012.

@@ -14,13 +14,14 @@ struct Session {
     var followings = FewDictionary<TopicIndex, Following>()
     /// Whether its outbound queue is over the limit.
     var isCongested = false
+    /// Whether it has proved nothing yet and may do nothing but that.
+    var isUnauthenticated = false
     /// Requests that wait for an answer.
     var pendingCount = 0
     /// Reads of the log that are under way.
     var readCount = 0
     /// Reads that wait for their turn.
     var queue = Line<ReadJob>()
-    var budget: RequestBudget?
 
     /// One live subscription.
     struct Subscription {
@@ -48,31 +49,6 @@ struct Session {
             if let subscription = subscriptions[filter] { selectors.append(subscription.selector) }
         }
         return selectors.contains { $0.isUnconditional } ? nil : selectors
-    }
-}
-
-/// A token bucket that holds one second's requests.
-struct RequestBudget {
-    private let perSecond: Int64
-    /// In requests times nanoseconds, so that nothing is rounded away.
-    private var level: Int64
-    private var last: MonotonicTime
-
-    init(perSecond: Int, at now: MonotonicTime) {
-        self.perSecond = Int64(min(max(1, perSecond), 1_000_000))
-        level = self.perSecond * 1_000_000_000
-        last = now
-    }
-
-    /// Takes one request from the bucket; false when it is empty.
-    mutating func take(at now: MonotonicTime) -> Bool {
-        let full = perSecond * 1_000_000_000
-        let elapsed = min(max(0, (now - last).nanoseconds), 1_000_000_000)
-        level = min(full, level + elapsed * perSecond)
-        last = max(last, now)
-        guard level >= 1_000_000_000 else { return false }
-        level -= 1_000_000_000
-        return true
     }
 }
 

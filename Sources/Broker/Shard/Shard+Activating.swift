@@ -117,6 +117,7 @@ extension Shard {
         else { return }
         guard session.subscriptionCount < settings.subscriptionsPerConnection else {
             let limit = Refusal.subscriptionLimit(settings.subscriptionsPerConnection)
+            counters.subscriptionsRefused += 1
             effects.append(.notify(session.connection, .subscriptionEnded(name, limit)))
             return
         }

@@ -17,6 +17,7 @@ extension Shard {
         var publishes = PublishBatch()
         for (connection, request) in requests {
             guard let slot = slot(of: connection) else { continue }
+            meter(slot, at: now, into: &effects)
             if case .publish(let publish) = request.command {
                 stage(publish, request.reference, slot, &publishes, ledger: ledger, at: now, into: &effects)
             } else {
@@ -67,15 +68,18 @@ extension Shard {
         }
     }
 
-    /// Why a request is not even looked at: an ended token, too many requests a second, too many that wait.
+    /// Why a request is not even looked at: no token yet, an ended one, too many requests that wait.
     mutating func admit(_ command: Command, _ slot: Int, at now: Now) -> Refusal? {
         switch command {
         case .ping, .refuse: return nil
         default: break
         }
-        if sessions[slot]!.budget?.take(at: now.monotonic) == false { return .rateLimited }
         if sessions[slot]!.pendingCount >= settings.pendingRequestsPerConnection { return .rateLimited }
-        if case .authenticate = command { return nil }
+        if case .authenticate = command {
+            // A stranger gets one signature checked, and no more before the answer.
+            return sessions[slot]!.isUnauthenticated && sessions[slot]!.pendingCount > 0 ? .rateLimited : nil
+        }
+        if sessions[slot]!.isUnauthenticated { return .authenticationRequired }
         if let expiry = sessions[slot]!.principal.expiry, expiry <= now.wall { return .authenticationExpired }
         return nil
     }

@@ -2,8 +2,10 @@ import Model
 
 extension Shard {
     /// Begins a connection's session.
+    ///
+    /// - Parameter principal: nil for a client that brought nothing and has yet to authenticate by a message.
     package mutating func open(
-        _ connection: ConnectionID, session name: String, principal: Principal, at now: Now,
+        _ connection: ConnectionID, session name: String, principal: Principal?, at now: Now,
         into effects: inout [ShardEffect]
     ) {
         let slot = Int(connection.index)
@@ -13,16 +15,24 @@ extension Shard {
             sessions.append(nil)
         }
         precondition(sessions[slot] == nil, "a connection's index is used again only after its predecessor was closed")
-        var session = Session(connection: connection, name: name, principal: principal)
-        session.budget = settings.requestsPerSecond.map { RequestBudget(perSecond: $0, at: now.monotonic) }
+        let known = principal ?? Principal(user: "", roles: [])
+        var session = Session(connection: connection, name: name, principal: known)
+        if let rate = settings.requestsPerSecond {
+            paces[connection] = RequestPace(
+                perSecond: rate, burst: settings.requestBurst ?? rate, at: now.monotonic)
+        }
+        session.isUnauthenticated = principal == nil
         sessions[slot] = session
         scheduleExpiry(slot, at: now)
-        effects.append(.notify(connection, .opened(session: name, principal)))
+        let limit = principal == nil ? settings.firstMessageLimit : nil
+        if let limit { deadlines.schedule(.firstMessage(connection), at: now.monotonic + limit) }
+        effects.append(.notify(connection, .opened(session: name, known, authenticateWithin: limit)))
     }
 
     /// Ends a connection's session; what still waits for an answer is forgotten.
     package mutating func closed(_ connection: ConnectionID, into effects: inout [ShardEffect]) {
         guard let slot = slot(of: connection), let session = sessions[slot] else { return }
+        if !paces.isEmpty { paces[connection] = nil }
         for id in tasks.keys.sorted() {
             guard let task = tasks[id], task.connection == connection else { continue }
             tasks[id] = nil
@@ -43,14 +53,31 @@ extension Shard {
         guard let slot = slot(of: connection) else { return }
         sessions[slot]!.pendingCount -= 1
         switch result {
-        case .failure(let refusal): refuse(refusal, connection, reference, into: &effects)
+        case .failure(let refusal):
+            refuse(refusal, connection, reference, into: &effects)
+            // One try is enough: a client with a good token gives that one.
+            if sessions[slot]!.isUnauthenticated { endUnauthenticated(slot, refusal, into: &effects) }
         case .success(let principal):
+            sessions[slot]!.isUnauthenticated = false
             sessions[slot]!.principal = principal
             sessions[slot]!.principalVersion += 1
             scheduleExpiry(slot, at: now)
             answer(.authenticated(principal), connection, reference, into: &effects)
             checkAccess(slot, into: &effects)
         }
+    }
+
+    /// The time in which a client has to authenticate by a message is over.
+    mutating func firstMessageIsDue(_ connection: ConnectionID, into effects: inout [ShardEffect]) {
+        guard let slot = slot(of: connection), sessions[slot]!.isUnauthenticated else { return }
+        effects.append(.notify(connection, .refused(.authenticationRequired)))
+        endUnauthenticated(slot, .authenticationRequired, into: &effects)
+    }
+
+    private mutating func endUnauthenticated(_ slot: Int, _ refusal: Refusal, into effects: inout [ShardEffect]) {
+        counters.unauthenticated += 1
+        effects.append(
+            .close(sessions[slot]!.connection, code: 1008, reason: "\(refusal.code): \(refusal.sentence)"))
     }
 
     /// Takes new roles into use; whoever may no longer read a topic is told and gets no more of it.
@@ -98,6 +125,7 @@ extension Shard {
         into effects: inout [ShardEffect]
     ) {
         counters.refused += 1
+        if case .subscriptionLimit = refusal { counters.subscriptionsRefused += 1 }
         effects.append(.reply(connection, reference, .refused(refusal)))
     }
 }

@@ -34,6 +34,9 @@ extension Shard {
                     effects.append(.close(connection, code: 1008, reason: "AUTH_EXPIRED: the token has expired"))
                 }
             case .interest(let id): interestConfirmed(id, ledger: ledger, at: now, into: &effects)
+            case .holdEnd(let connection): holdEnds(connection, at: now, into: &effects)
+            case .excessLimit(let connection, let excess): limitExcess(connection, excess, at: now, into: &effects)
+            case .firstMessage(let connection): firstMessageIsDue(connection, into: &effects)
             }
         }
     }

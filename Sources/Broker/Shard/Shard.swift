@@ -29,6 +29,8 @@ package struct Shard {
     var replicated = AcknowledgementLine(through: 0)
     var deadlines = DeadlineQueue<Deadline>()
     var isAcknowledgementDeadlineScheduled = false
+    /// How connections keep to their requests a second; empty without a limit.
+    var paces: [ConnectionID: RequestPace] = [:]
     private var lastNumber: UInt64 = 0
 
     /// The last local sequence that this loop has delivered.
@@ -60,6 +62,9 @@ package struct Shard {
         case tokenWarning(ConnectionID, version: UInt32)
         case tokenEnd(ConnectionID, version: UInt32)
         case interest(InterestID)
+        case holdEnd(ConnectionID)
+        case excessLimit(ConnectionID, excess: UInt32)
+        case firstMessage(ConnectionID)
     }
 
     /// - Parameters:

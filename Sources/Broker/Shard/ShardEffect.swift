@@ -47,6 +47,10 @@ package enum ShardEffect: Sendable {
     /// The set of topics with subscribers on this loop changed: announce it, and answer with `interestConfirmed` when
     /// every reachable member has confirmed.
     case interest(InterestID, added: [TopicFilter], removed: [TopicFilter])
+    /// Do not read the connection's socket: it is over its requests a second.
+    case hold(ConnectionID)
+    /// Read it again.
+    case release(ConnectionID)
     /// Close with a WebSocket close code and reason.
     case close(ConnectionID, code: UInt16, reason: String)
 }

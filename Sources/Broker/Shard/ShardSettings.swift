@@ -37,8 +37,15 @@ package struct ShardSettings: Sendable {
     package var defaultPermission = PermissionMask.standard
     /// What is kept of topics that are created without a limit of their own. Default everything.
     package var defaultRetention = Retention.unlimited
-    /// Requests a second that a connection may send before they are refused; default nil, no limit.
+    /// Requests a second beyond which a connection is read more slowly; default nil, no limit.
     package var requestsPerSecond: Int?
+    /// How many requests a connection may send at once; default nil, those of one second.
+    package var requestBurst: Int?
+    /// How long a connection may go on being over its requests a second before it is closed with 1008; default 10 s.
+    package var excessLimit: Duration = .seconds(10)
+    /// How long a connection that came without a token may take to authenticate before it is closed with 1008; default
+    /// 10 s.
+    package var firstMessageLimit: Duration = .seconds(10)
 
     package init() {}
 }
@@ -57,6 +64,14 @@ package struct ShardCounters: Equatable, Sendable {
     package var congestions: UInt64 = 0
     /// Gaps that were told, one for each list or receiver.
     package var gaps: UInt64 = 0
+    /// Subscriptions that were refused because their connection has as many as it may.
+    package var subscriptionsRefused: UInt64 = 0
+    /// How often a connection was held for being over its requests a second.
+    package var holds: UInt64 = 0
+    /// Connections closed because they went on being over their requests a second.
+    package var excesses: UInt64 = 0
+    /// Connections closed because they did not authenticate.
+    package var unauthenticated: UInt64 = 0
 
     package init() {}
 }

@@ -8,7 +8,10 @@ import Model
 /// Where the protocol page is silent: `get-topic`, `destroy-topic`, `publish` and their like take several topics as
 /// `subscribe` does, at most 100, and are answered once for each; only `create-topic` names one. `set-topic` changes
 /// `retention` and `permission` of a topic. A subscription that ends against its client's will (its topic is gone, or
-/// may no longer be read) is told by `{"type":"unsubscribed","topic","error","code"}`. What is no request at all is
+/// may no longer be read) is told by `{"type":"unsubscribed","topic","error","code"}`, and a refusal that answers no
+/// request, such as of a client that sends too fast, by `{"type":"error","error","code"}`. A client that came without a
+/// token where one is needed finds `authenticateWithinMs` in its session's data: `auth` must be its first request, and
+/// the others come after its answer. What is no request at all is
 /// answered with the method `""`. In a batch every request is answered, so `ack: none` counts as `accepted` there, and
 /// a request for several topics takes as many places among the responses. An anonymous user's name is `""`.
 package final class DaptinConversation: Dialect {
@@ -32,6 +35,8 @@ package final class DaptinConversation: Dialect {
         encoding = EventEncoding(id: variant == .plain ? 1 : 2) { DaptinEvents.text($0, variant) }
     }
 
+    package var authenticatesByMessage: Bool { true }
+
     package func receive(_ text: [UInt8]) -> [Request] {
         var method = ""
         var id: [UInt8]?
@@ -51,8 +56,8 @@ package final class DaptinConversation: Dialect {
     }
 
     package func encode(_ notice: Notice) -> [UInt8]? {
-        if case .opened(let session, let principal) = notice {
-            return DaptinNotices.opened(session, principal, context)
+        if case .opened(let session, let principal, let limit) = notice {
+            return DaptinNotices.opened(session, principal, context, authenticateWithin: limit)
         }
         return DaptinNotices.text(notice, variant)
     }

@@ -5,7 +5,9 @@ import Model
 /// Writes what a client is told without having asked.
 enum DaptinNotices {
     /// The first frame of a conversation.
-    static func opened(_ session: String, _ principal: Principal, _ context: ConversationContext) -> [UInt8] {
+    static func opened(
+        _ session: String, _ principal: Principal, _ context: ConversationContext, authenticateWithin limit: Duration?
+    ) -> [UInt8] {
         frame("session") { writer in
             writer.key("status")
             writer.string("open")
@@ -15,6 +17,10 @@ enum DaptinNotices {
             for (key, value) in [("sessionId", session), ("node", context.node), ("cluster", context.cluster)] {
                 writer.key(key)
                 writer.string(value)
+            }
+            if let limit {
+                writer.key("authenticateWithinMs")
+                writer.integer(limit.milliseconds)
             }
             writer.endObject()
         }
@@ -35,6 +41,13 @@ enum DaptinNotices {
         case .subscriptionEnded(let topic, let refusal):
             frame("unsubscribed") { writer in
                 for (key, value) in [("topic", topic.text), ("error", refusal.sentence), ("code", refusal.code)] {
+                    writer.key(key)
+                    writer.string(value)
+                }
+            }
+        case .refused(let refusal):
+            frame("error") { writer in
+                for (key, value) in [("error", refusal.sentence), ("code", refusal.code)] {
                     writer.key(key)
                     writer.string(value)
                 }

@@ -15,6 +15,8 @@ package final class EchoConversation: Dialect {
 
     package init() {}
 
+    package var authenticatesByMessage: Bool { false }
+
     package func receive(_ text: [UInt8]) -> [Request] { [Self.request(text, Self.text)] }
 
     package func receive(binary: [UInt8]) -> [Request]? { [Self.request(binary, Self.binary)] }

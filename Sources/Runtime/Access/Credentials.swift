@@ -60,10 +60,10 @@ package struct Authentication: Sendable {
         if let cookie = credentials.cookie, credentials.origin != nil, isAllowed {
             return verifier.verify(cookie, at: wall)
         }
-        guard let anonymous else { return .failure(.authenticationRequired) }
-        guard isAllowed else {
-            return .failure(.authenticationFailed("pages from this origin need a token, or the origin in \"origins\""))
+        if let origin = credentials.origin, !isAllowed, credentials.cookie != nil || anonymous != nil {
+            return .failure(.originForbidden(String(origin.prefix(128))))
         }
+        guard let anonymous else { return .failure(.authenticationRequired) }
         return .success(anonymous)
     }
 

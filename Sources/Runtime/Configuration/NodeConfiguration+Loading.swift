@@ -56,10 +56,22 @@ extension FrontSettings {
     /// The bounds that a configuration gives.
     package init(_ configuration: NodeConfiguration) {
         self.init()
-        messageLimit = configuration.limits.messageBytes
-        connectionLimit = configuration.limits.connections
-        outboundHighMark = configuration.limits.outboundBytes
-        outboundLowMark = configuration.limits.outboundBytes / 4
+        let limits = configuration.limits
+        messageLimit = limits.messageBytes
+        connectionLimit = limits.connections
+        connectionsPerAddress = limits.connectionsPerAddress
+        exemptAddresses = limits.exemptAddresses
+        trustedProxies = configuration.trustedProxies
+        upgradesPerSecond = limits.upgradesPerSecond
+        upgradeBurst = limits.upgradeBurst
+        outboundHighMark = limits.outboundBytes
+        outboundLowMark = limits.outboundBytes / 4
+        headLimit = limits.headBytes
+        headFieldLimit = limits.headFields
+        headTimeout = limits.head
+        pingInterval = limits.ping
+        pongTimeout = limits.pong
+        idleTimeout = limits.idle
         cookieName = configuration.cookieName
         testDoors = configuration.testDoors
         compresses = configuration.compression

@@ -72,20 +72,6 @@ extension NodeConfiguration {
     }
 }
 
-extension NodeConfiguration.Limits {
-    /// The most that a message may be set to: frames of the bus hold 2 MiB with everything around it.
-    package static let largestMessage = 1_835_008
-
-    init(_ reader: SettingReader) throws(ConfigurationError) {
-        self.init()
-        messageBytes = try reader.number(.messageBytes, in: 1_024...Self.largestMessage) ?? messageBytes
-        connections = try reader.number(.connections, in: 1...10_000_000) ?? connections
-        subscriptions = try reader.number(.subscriptions, in: 1...1_000_000) ?? subscriptions
-        requestsPerSecond = try reader.number(.requestsPerSecond, in: 1...1_000_000)
-        outboundBytes = try reader.number(.outboundBytes, in: 16_384...67_108_864) ?? outboundBytes
-    }
-}
-
 extension Endpoint {
     /// Whether it stands for every address of the machine.
     var isWildcard: Bool { host == "0.0.0.0" || host == "::" }

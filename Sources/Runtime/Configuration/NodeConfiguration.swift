@@ -44,6 +44,8 @@ package struct NodeConfiguration: Sendable {
     package var origins: [String]
     /// Default `token`.
     package var cookieName: String
+    /// Proxies whose `X-Forwarded-For` is believed; default none.
+    package var trustedProxies: [AddressBlock]
     /// How long a login's token lasts; default 12 h.
     package var loginLifetime: Duration
     /// Event loops of the front; default one for each core.
@@ -91,22 +93,6 @@ package struct NodeConfiguration: Sendable {
         case json
     }
 
-    /// What clients may use.
-    package struct Limits: Sendable, Equatable {
-        /// Bytes of a message; default 1 MiB.
-        package var messageBytes = 1 << 20
-        /// Connections of the node; default 100,000.
-        package var connections = 100_000
-        /// Subscriptions of a connection; default 10,000.
-        package var subscriptions = 10_000
-        /// Requests a second of a connection; nil for no limit.
-        package var requestsPerSecond: Int?
-        /// Bytes that may wait for a connection before it is fed from the log; default 256 KiB.
-        package var outboundBytes = 262_144
-
-        package init() {}
-    }
-
     /// Reads the layers, the first going before the others, fills in defaults and checks everything.
     package init(_ layers: [SettingLayer], hostName: String, cores: Int) throws(ConfigurationError) {
         let reader = SettingReader(layers: layers)
@@ -140,6 +126,7 @@ package struct NodeConfiguration: Sendable {
         usersFile = reader.text(.usersFile)
         origins = reader.list(.origins)
         cookieName = reader.text(.cookie) ?? "token"
+        trustedProxies = try reader.blocks(.trustedProxies) ?? []
         loginLifetime = .seconds(3_600 * (try reader.number(.loginHours, in: 1...8_760) ?? 12))
         loops = try reader.number(.loops, in: 1...1_024) ?? cores
         drainWindow = .seconds(try reader.number(.drainSeconds, in: 0...3_600) ?? 5)

@@ -26,6 +26,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case anonymous
     case origins
     case cookie
+    case trustedProxies = "trusted-proxies"
     case loginHours = "login-hours"
     case insecureBind = "insecure-bind"
     case testDoors = "test-doors"
@@ -41,9 +42,22 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case connections = "limits.connections"
     case subscriptions = "limits.subscriptions"
     case requestsPerSecond = "limits.requests-per-second"
+    case requestBurst = "limits.request-burst"
+    case excessSeconds = "limits.excess-seconds"
     case outboundBytes = "limits.outbound-bytes"
     case compression
     case compressionThreshold = "compression-threshold"
+    case connectionsPerAddress = "limits.connections-per-address"
+    case exemptAddresses = "limits.exempt-addresses"
+    case upgradesPerSecond = "limits.upgrades-per-second"
+    case upgradeBurst = "limits.upgrade-burst"
+    case headBytes = "limits.head-bytes"
+    case headFields = "limits.head-fields"
+    case headSeconds = "limits.head-seconds"
+    case firstMessageSeconds = "limits.first-message-seconds"
+    case pingSeconds = "limits.ping-seconds"
+    case pongSeconds = "limits.pong-seconds"
+    case idleSeconds = "limits.idle-seconds"
 
     /// The section of the file that defines roles, by name.
     package static let roles = "roles"

@@ -111,7 +111,7 @@ extension SettingKey {
     /// Whether it may have several values.
     package var isList: Bool {
         switch self {
-        case .join, .clusterKeyFile, .authKeyFiles, .origins: true
+        case .join, .clusterKeyFile, .authKeyFiles, .origins, .trustedProxies, .exemptAddresses: true
         default: false
         }
     }

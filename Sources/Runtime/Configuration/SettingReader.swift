@@ -34,6 +34,32 @@ struct SettingReader {
         }
     }
 
+    /// A number of which 0 stands for none: `.some(nil)`.
+    func limit(_ key: SettingKey, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int?? {
+        let words = "a whole number from \(range.lowerBound) to \(range.upperBound), or 0 for no limit"
+        return try value(key, expected: words) { text in
+            Int(text).flatMap { $0 == 0 || range.contains($0) ? .some($0 == 0 ? nil : $0) : nil }
+        }
+    }
+
+    func seconds(_ key: SettingKey, in range: ClosedRange<Int>) throws(ConfigurationError) -> Duration? {
+        try number(key, in: range).map { .seconds($0) }
+    }
+
+    func blocks(_ key: SettingKey) throws(ConfigurationError) -> [AddressBlock]? {
+        guard let (texts, place) = values(key) else { return nil }
+        var blocks: [AddressBlock] = []
+        for text in texts {
+            guard let block = AddressBlock(text) else {
+                throw .invalid(
+                    key: key.rawValue, place: place, value: text,
+                    expected: "IP addresses, or blocks of them such as 10.0.0.0/8")
+            }
+            blocks.append(block)
+        }
+        return blocks
+    }
+
     func flag(_ key: SettingKey) throws(ConfigurationError) -> Bool? {
         try value(key, expected: "true or false") { ["true": true, "false": false][$0.lowercased()] }
     }

@@ -43,7 +43,7 @@ package struct Front: Sendable {
         let identity = services.identity
         let shared = FrontShared(
             conversation: ConversationContext(node: identity.name, cluster: identity.cluster),
-            http: serving.takeover(), count: ConnectionCount())
+            http: serving.takeover(), admission: Admission(settings: settings))
         return Front(ports: ports, group: group, settings: settings, shared: shared, byLoop: byLoop, authentication: inUse,
             security: InUse(nil))
     }

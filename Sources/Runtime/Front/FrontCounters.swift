@@ -5,7 +5,11 @@ package struct FrontCounters: Sendable, Equatable {
     /// Those that became a WebSocket.
     package var upgraded: UInt64 = 0
     /// Upgrades that were refused.
-    package var refused: UInt64 = 0
+    package var refused = Tally<UpgradeRefusalReason>()
+    /// Connections that were closed as they came, because far more were open than may be.
+    package var turnedAway: UInt64 = 0
+    /// Heads of requests that were larger, or had more lines, than they may.
+    package var largeHeads: UInt64 = 0
     /// Connections that said nothing in time.
     package var silent: UInt64 = 0
     /// Messages of clients.
@@ -20,6 +24,10 @@ package struct FrontCounters: Sendable, Equatable {
     package var encodings: UInt64 = 0
     /// Connections closed because the client broke the protocol.
     package var violations: UInt64 = 0
+    /// Connections closed because a message was larger than it may; they are among the violations too.
+    package var largeMessages: UInt64 = 0
+    /// HTTP connections closed because nothing was asked on them.
+    package var idle: UInt64 = 0
     /// Connections closed because nothing was heard of them.
     package var unanswered: UInt64 = 0
 
@@ -40,7 +48,11 @@ package struct FrontCounters: Sendable, Equatable {
     package mutating func add(_ other: FrontCounters) {
         accepted += other.accepted
         upgraded += other.upgraded
-        refused += other.refused
+        refused.add(other.refused)
+        turnedAway += other.turnedAway
+        largeHeads += other.largeHeads
+        largeMessages += other.largeMessages
+        idle += other.idle
         silent += other.silent
         messagesReceived += other.messagesReceived
         bytesReceived += other.bytesReceived

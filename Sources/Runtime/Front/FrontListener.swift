@@ -3,33 +3,19 @@ import Model
 import NIOCore
 import NIOPosix
 import NIOSSL
-import Synchronization
 
 /// What every accepted connection is asked about, shared by all loops.
 struct FrontShared: Sendable {
     /// What each conversation is told of where it takes place.
     let conversation: ConversationContext
     let http: HTTPTakeover
-    let count: ConnectionCount
-}
-
-/// How many connections the node has open.
-final class ConnectionCount: Sendable {
-    private let open = Atomic<Int>(0)
-
-    var value: Int { open.load(ordering: .relaxed) }
-
-    func increase() -> Int { open.add(1, ordering: .relaxed).newValue }
-
-    func decrease() { open.subtract(1, ordering: .relaxed) }
+    let admission: Admission
 }
 
 /// Accepts connections on one address and spreads them over the loops.
 package struct FrontListener: Sendable {
     /// Waiting connections that the system keeps.
     static let backlog: Int32 = 4_096
-    /// Connections beyond the limit that are let in so far that they can be told; others are closed at once.
-    static let refusalMargin = 1_024
 
     private let channel: any Channel
 
@@ -60,10 +46,12 @@ package struct FrontListener: Sendable {
                     guard let front = fronts[ObjectIdentifier(channel.eventLoop)] else {
                         preconditionFailure("connections are accepted on the loops that were started")
                     }
-                    guard let loop = front.confined, shared.count.value < settings.connectionLimit + refusalMargin
-                    else { return channel.close(promise: nil) }
-                    _ = shared.count.increase()
-                    loop.accepted(channel, count: shared.count)
+                    guard let loop = front.confined else { return channel.close(promise: nil) }
+                    guard let stay = shared.admission.accept(channel.remoteAddress) else {
+                        loop.counters.turnedAway += 1
+                        return channel.close(promise: nil)
+                    }
+                    loop.accepted(channel, stay)
                     let pipeline = channel.pipeline.syncOperations
                     if let context = security?.value { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
                     try pipeline.addHandler(Sniffer(front: front, shared: shared, isSecure: security != nil))

@@ -26,6 +26,8 @@ extension FrontLoop {
             services.announceInterest(loop: index, added: added, removed: removed) { [port] in
                 port.run { $0.interestConfirmed(id) }
             }
+        case .hold(let connection): client(connection)?.hold()
+        case .release(let connection): client(connection)?.release()
         case .close(let connection, let code, let reason): close(connection, code, reason)
         }
     }

@@ -95,8 +95,8 @@ package final class FrontLoop {
 
     // MARK: What goes into the shard
 
-    /// Gives a connection its number and begins its session.
-    func open(_ occupant: (ConnectionID) -> Occupant, principal: Principal) -> ConnectionID {
+    /// Gives a connection its number and begins its session; without a principal it has yet to authenticate.
+    func open(_ occupant: (ConnectionID) -> Occupant, principal: Principal?) -> ConnectionID {
         let index = freeIndexes.popLast() ?? UInt32(occupants.count)
         if Int(index) == occupants.count {
             occupants.append(nil)
@@ -284,12 +284,12 @@ package final class FrontLoop {
     func isClient(_ channel: any Channel) { channels[ObjectIdentifier(channel)] = nil }
 
     /// Takes note of an accepted connection for as long as it is open, here and in the node's count.
-    func accepted(_ channel: any Channel, count: ConnectionCount) {
+    func accepted(_ channel: any Channel, _ stay: Admission.Stay) {
         counters.accepted += 1
         let identifier = ObjectIdentifier(channel)
         channels[identifier] = channel
         channel.closeFuture.whenComplete { [port] _ in
-            count.decrease()
+            stay.end()
             port.confined?.channels[identifier] = nil
         }
     }

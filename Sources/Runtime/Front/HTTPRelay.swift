@@ -199,7 +199,10 @@ final class HTTPRelay: ChannelInboundHandler, RemovableChannelHandler {
 
     // MARK: An upgrade
 
-    private var desk: UpgradeDesk? { front.confined.map { UpgradeDesk(loop: $0, shared: shared, isSecure: isSecure) } }
+    private var desk: UpgradeDesk? {
+        guard let loop = front.confined, let context else { return nil }
+        return UpgradeDesk(loop: loop, shared: shared, channel: context.channel, isSecure: isSecure)
+    }
 
     /// Decides on the visit once the HTTP side has given every response before it, and the socket has taken them: the
     /// WebSocket writes to it directly.
@@ -225,7 +228,6 @@ final class HTTPRelay: ChannelInboundHandler, RemovableChannelHandler {
             desk.loop.counters.upgraded += 1
             become(connection, context)
         case .refuse(let response, let closing):
-            desk.loop.counters.refused += 1
             let written = context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: response)))
             if closing {
                 stage = .finishing

@@ -9,5 +9,9 @@ extension ShardCounters {
         pages += other.pages
         congestions += other.congestions
         gaps += other.gaps
+        subscriptionsRefused += other.subscriptionsRefused
+        holds += other.holds
+        excesses += other.excesses
+        unauthenticated += other.unauthenticated
     }
 }

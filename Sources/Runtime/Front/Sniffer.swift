@@ -44,9 +44,12 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
+        // A head ends with a line: until one does, bytes that drip in are not each a reason to look at all of them.
+        let endsLine = bytes.readableBytesView.contains(0x0A)
         received.writeBuffer(&bytes)
         guard !isDecided, let loop = front.confined else { return }
         let limit = loop.settings.headLimit
+        guard endsLine || received.readableBytes >= limit else { return }
         do throws(HeadError) {
             let parsed = try received.withUnsafeReadableBytes { (raw) throws(HeadError) in
                 try RequestHead.parse(raw, limit: limit)
@@ -54,20 +57,23 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
             guard let (head, consumed) = parsed else { return }
             isDecided = true
             timer?.cancel()
+            let lines = loop.settings.headFieldLimit
+            guard head.fields.fields.count <= lines else { return refuseHead("\(lines) header lines", context) }
             decide(head, consumed, context)
         } catch {
             isDecided = true
             timer?.cancel()
+            if case .tooLarge = error { return refuseHead("\(limit) bytes", context) }
             handToHTTP(context)
         }
     }
 
     private func decide(_ head: RequestHead, _ consumed: Int, _ context: ChannelHandlerContext) {
         guard let loop = front.confined else { return context.close(promise: nil) }
-        let desk = UpgradeDesk(loop: loop, shared: shared, isSecure: isSecure)
+        let desk = UpgradeDesk(loop: loop, shared: shared, channel: context.channel, isSecure: isSecure)
         guard let visit = desk.visit(head) else { return handToHTTP(context) }
         switch desk.decide(visit, keepsAlive: false) {
-        case .refuse(let response, _): refuse(response, context)
+        case .refuse(let response, _): end(with: response, context)
         case .accept(let connection):
             loop.counters.upgraded += 1
             received.moveReaderIndex(forwardBy: consumed)
@@ -75,8 +81,13 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    private func refuse(_ response: [UInt8], _ context: ChannelHandlerContext) {
-        front.confined?.counters.refused += 1
+    private func refuseHead(_ limit: String, _ context: ChannelHandlerContext) {
+        front.confined?.counters.largeHeads += 1
+        end(with: UpgradeRefusal.headTooLarge(limit), context)
+    }
+
+    /// Writes the last that this connection is told.
+    private func end(with response: [UInt8], _ context: ChannelHandlerContext) {
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: response))).whenComplete { _ in
             channel.close(promise: nil)

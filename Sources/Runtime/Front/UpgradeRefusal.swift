@@ -3,13 +3,12 @@ import JSON
 
 /// Responses to upgrades that are refused.
 enum UpgradeRefusal {
-    /// More connections than the node takes, or a node that is going away.
-    static let connectionLimit = response(to: .connectionLimit, closing: true)
-
     /// The complete response to a refusal, with the envelope that REST has.
     ///
-    /// - Parameter closing: whether it says that the connection is closed after it.
-    static func response(to refusal: Refusal, closing: Bool) -> [UInt8] {
+    /// - Parameters:
+    ///   - closing: whether it says that the connection is closed after it.
+    ///   - delay: after how long the client may try again; rounded up to whole seconds.
+    static func response(to refusal: Refusal, closing: Bool, retryAfter delay: Duration = pause) -> [UInt8] {
         let status = refusal.status
         let body = refusal.envelope
         var lines = [
@@ -18,12 +17,43 @@ enum UpgradeRefusal {
         ]
         if closing { lines.append("Connection: close") }
         if status.code == 401 { lines.append("WWW-Authenticate: Bearer") }
-        if status.code == 503 { lines.append("Retry-After: \(retryAfterSeconds)") }
+        if status.code == 503 { lines.append("Retry-After: \(max(1, (delay.milliseconds + 999) / 1_000))") }
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
     }
 
-    /// When a client that met a limit may try again.
-    static let retryAfterSeconds = 5
+    /// The response to a head that is larger than it may be (RFC 6585 §5).
+    static func headTooLarge(_ limit: String) -> [UInt8] {
+        let body = errorEnvelope(code: "INVALID_MESSAGE", message: "the head of a request may have at most \(limit)")
+        let head = [
+            "HTTP/1.1 431 Request Header Fields Too Large", "Content-Type: application/json",
+            "Content-Length: \(body.count)", "Connection: close", "", "",
+        ]
+        return Array(head.joined(separator: "\r\n").utf8) + body
+    }
+
+    /// After how long a client that met a limit may try again, at least.
+    static let pause: Duration = .seconds(5)
+}
+
+/// Why an upgrade was refused; the raw value is the label in `/metrics`.
+package enum UpgradeRefusalReason: String, CaseIterable, Sendable {
+    case connections
+    case address
+    case rate
+    case draining
+    case handshake
+    case authentication
+    case origin
+
+    /// What the client is told; nil where the reason itself says more.
+    var refusal: Refusal? {
+        switch self {
+        case .connections, .draining: .connectionLimit
+        case .address: .addressLimit
+        case .rate: .attachLimit
+        case .handshake, .authentication, .origin: nil
+        }
+    }
 }
 
 extension Refusal {
@@ -31,7 +61,7 @@ extension Refusal {
     package var status: (code: Int, phrase: String) {
         switch self {
         case .authenticationRequired, .authenticationFailed, .authenticationExpired: (401, "Unauthorized")
-        case .permissionDenied: (403, "Forbidden")
+        case .permissionDenied, .originForbidden: (403, "Forbidden")
         case .invalidMessage: (400, "Bad Request")
         case .topicUnknown: (404, "Not Found")
         case .topicExists: (409, "Conflict")
@@ -39,7 +69,7 @@ extension Refusal {
         case .cursorTooOld: (410, "Gone")
         case .notReplicated: (504, "Gateway Timeout")
         case .rateLimited: (429, "Too Many Requests")
-        case .connectionLimit, .subscriptionLimit: (503, "Service Unavailable")
+        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit: (503, "Service Unavailable")
         case .internal: (500, "Internal Server Error")
         }
     }

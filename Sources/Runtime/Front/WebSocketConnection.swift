@@ -33,6 +33,8 @@ final class WebSocketConnection: ChannelInboundHandler {
     private var waitingPing: [UInt8]?
     /// Pings since anything was heard.
     private var unansweredPings = 0
+    /// Whether the shard wants nothing more from the client for now.
+    private var isHeld = false
 
     enum Stage {
         case open
@@ -44,11 +46,12 @@ final class WebSocketConnection: ChannelInboundHandler {
     }
 
     /// - Parameters:
+    ///   - principal: nil for a client that has yet to authenticate.
     ///   - greeting: the response to the upgrade, which goes before everything else.
     ///   - deflate: what the response agrees to about compression.
     ///   - isSecure: whether the channel encrypts, so that bytes must go through it.
     init(
-        dialect: any Dialect, loop: FrontLoop, principal: Principal, greeting: ByteBuffer, deflate: DeflateAgreement?,
+        dialect: any Dialect, loop: FrontLoop, principal: Principal?, greeting: ByteBuffer, deflate: DeflateAgreement?,
         isSecure: Bool
     ) {
         self.dialect = dialect
@@ -78,12 +81,12 @@ final class WebSocketConnection: ChannelInboundHandler {
     }
 
     private final class Opening {
-        let principal: Principal
+        let principal: Principal?
         /// The response to the upgrade.
         let greeting: ByteBuffer
         let isSecure: Bool
 
-        init(principal: Principal, greeting: ByteBuffer, isSecure: Bool) {
+        init(principal: Principal?, greeting: ByteBuffer, isSecure: Bool) {
             self.principal = principal
             self.greeting = greeting
             self.isSecure = isSecure
@@ -138,7 +141,9 @@ final class WebSocketConnection: ChannelInboundHandler {
             return count
         } catch {
             receive(events)
+            guard stage == .open else { return nil }
             loop.counters.violations += 1
+            if case .messageTooLarge = error { loop.counters.largeMessages += 1 }
             if error.isOfCompression { loop.counters.inflateRefusals += 1 }
             close(error.code, error.reason)
             // What the peer says now is not read, not even its answer to the close (RFC 6455 §7.1.7), so our side of the
@@ -155,6 +160,10 @@ final class WebSocketConnection: ChannelInboundHandler {
     private func receive(_ events: [MessageEvent]) {
         guard let connection else { return }
         var requests: [(connection: ConnectionID, request: Request)] = []
+        // The pongs of one read are written together: thousands of tiny frames, each kept by itself, would be no small
+        // matter.
+        var pongs: [UInt8] = []
+        var pongCount = 0
         for event in events {
             switch event {
             case .text(let text):
@@ -164,7 +173,9 @@ final class WebSocketConnection: ChannelInboundHandler {
             case .binary(let bytes):
                 guard stage == .open else { continue }
                 guard let asked = dialect.receive(binary: bytes) else {
+                    writePongs(&pongs, &pongCount)
                     hand(&requests)
+                    loop.counters.violations += 1
                     close(.unsupportedData, "only text messages are spoken here")
                     continue
                 }
@@ -173,20 +184,27 @@ final class WebSocketConnection: ChannelInboundHandler {
             case .ping(let payload):
                 guard stage == .open else { continue }
                 // RFC 6455 §5.5.3: of several pings that wait, the newest may be answered for all.
-                if isCongested { waitingPing = payload } else { pong(payload) }
+                guard !isCongested else {
+                    waitingPing = payload
+                    continue
+                }
+                FrameEncoder.pong(payload, into: &pongs)
+                pongCount += 1
             case .pong: break
             case .close(let code, _):
+                writePongs(&pongs, &pongCount)
                 hand(&requests)
                 peerCloses(code)
             }
         }
+        writePongs(&pongs, &pongCount)
         hand(&requests)
     }
 
-    private func pong(_ payload: [UInt8]) {
-        var frame: [UInt8] = []
-        FrameEncoder.pong(payload, into: &frame)
-        writeReply(ByteBuffer(bytes: frame))
+    private func writePongs(_ pongs: inout [UInt8], _ count: inout Int) {
+        guard count > 0 else { return }
+        writeReply(ByteBuffer(bytes: pongs), frames: count)
+        (pongs, count) = ([], 0)
     }
 
     private func hand(_ requests: inout [(connection: ConnectionID, request: Request)]) {
@@ -212,12 +230,15 @@ final class WebSocketConnection: ChannelInboundHandler {
     }
 
     /// Writes what the client itself asked for, and counts it when the client does not read.
-    private func writeReply(_ frame: ByteBuffer) {
-        write(frame)
+    private func writeReply(_ bytes: ByteBuffer, frames: Int = 1) {
+        write(bytes, frames: frames)
         guard isCongested else { return }
-        unreadReplies += frame.readableBytes
+        unreadReplies += bytes.readableBytes
         if unreadReplies > loop.settings.unreadReplyLimit { setReading(false) }
     }
+
+    /// Whether the client's socket is to be read.
+    private var mayRead: Bool { !isHeld && unreadReplies <= loop.settings.unreadReplyLimit }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         guard let connection, stage == .open, context.channel.isWritable == isCongested else { return }
@@ -225,12 +246,28 @@ final class WebSocketConnection: ChannelInboundHandler {
         if isCongested {
             loop.congested(connection)
         } else {
-            if unreadReplies > loop.settings.unreadReplyLimit { setReading(true) }
+            let wasReading = mayRead
             unreadReplies = 0
-            if let payload = waitingPing { pong(payload) }
+            if !wasReading, mayRead { setReading(true) }
+            if let payload = waitingPing {
+                var frame: [UInt8] = []
+                FrameEncoder.pong(payload, into: &frame)
+                writeReply(ByteBuffer(bytes: frame))
+            }
             waitingPing = nil
             loop.drained(connection)
         }
+    }
+
+    /// The client sends too fast: its socket is not read until ``release()``.
+    func hold() {
+        isHeld = true
+        if stage == .open { setReading(false) }
+    }
+
+    func release() {
+        isHeld = false
+        if stage == .open, mayRead { setReading(true) }
     }
 
     private func setReading(_ isReading: Bool) {
@@ -246,12 +283,13 @@ final class WebSocketConnection: ChannelInboundHandler {
 
     // MARK: The end
 
-    /// Sends a ping; closes when nothing was heard since the ping before the last.
+    /// Sends a ping; closes when nothing was heard for the time-out since the first that was not answered.
     func ping() {
-        guard stage == .open else { return }
-        guard unansweredPings < 2 else {
+        // What a client says while it is held is not read, its pongs included.
+        guard stage == .open, !isHeld else { return }
+        guard loop.settings.pingInterval * unansweredPings < loop.settings.pongTimeout else {
             loop.counters.unanswered += 1
-            return close(.policyViolation, "no pong within \(2 * loop.settings.pingInterval.components.seconds) s")
+            return close(.policyViolation, "no pong within \(loop.settings.pongTimeout.components.seconds) s")
         }
         unansweredPings += 1
         var frame: [UInt8] = []

@@ -22,7 +22,12 @@ struct HTTPServing: Sendable {
         pages.addRoutes(to: router)
         let responder = router.buildResponder()
         let configuration = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ResponseEnds()], idleTimeout: settings.idleTimeout.timeAmount)
+            additionalChannelHandlers: [
+                ResponseEnds(), HTTPWatch(fronts: rest.fronts, idleTimeout: settings.idleTimeout.timeAmount),
+            ],
+            httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+                maxHeaderFieldSize: settings.headLimit, maxHeaderListSize: settings.headLimit,
+                maxHeaderFieldCount: settings.headFieldLimit))
         let http = HTTP1Channel(
             responder: { request, writer, channel in
                 let source = ApplicationRequestContextSource(channel: channel, logger: logger)

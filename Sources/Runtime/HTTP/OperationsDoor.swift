@@ -56,14 +56,27 @@ extension FrontFigures {
             Metric(
                 "roost_websockets_opened_total", .counter, help: "Connections that became a WebSocket.",
                 counters.upgraded),
-            Metric("roost_websockets_refused_total", .counter, help: "Upgrades refused.", counters.refused),
+            Metric(
+                "roost_websockets_refused_total", .counter, help: "Upgrades refused, by reason.",
+                samples: counters.refused.samples),
+            Metric(
+                "roost_heads_refused_total", .counter, help: "Requests refused for too large a head.",
+                counters.largeHeads),
             Metric(
                 "roost_connections_closed_total", .counter, help: "Connections closed by this node, by reason.",
                 samples: [
-                    Metric.Sample(Double(counters.silent), labels: [.init("reason", "silent")]),
-                    Metric.Sample(Double(counters.violations), labels: [.init("reason", "violation")]),
-                    Metric.Sample(Double(counters.unanswered), labels: [.init("reason", "unanswered_ping")]),
-                ]),
+                    ("turned_away", counters.turnedAway), ("silent", counters.silent), ("idle", counters.idle),
+                    ("violation", counters.violations - counters.largeMessages),
+                    ("message_too_large", counters.largeMessages), ("unanswered_ping", counters.unanswered),
+                    ("unauthenticated", shard.unauthenticated), ("rate", shard.excesses),
+                ].map { Metric.Sample(Double($1), labels: [.init("reason", $0)]) }),
+            Metric(
+                "roost_connections_held_total", .counter,
+                help: "How often a connection was not read because it sent too fast.", shard.holds),
+            Metric(
+                "roost_subscriptions_refused_total", .counter,
+                help: "Subscriptions refused because their connection has as many as it may.",
+                shard.subscriptionsRefused),
             Metric(
                 "roost_client_messages_total", .counter, help: "Messages that clients sent.", counters.messagesReceived),
             Metric("roost_client_bytes_total", .counter, help: "Bytes of clients' frames.", counters.bytesReceived),

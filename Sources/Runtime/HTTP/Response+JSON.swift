@@ -40,7 +40,7 @@ extension Response {
         let status = refusal.status
         var headers = HTTPFields()
         if status.code == 401 { headers[.wwwAuthenticate] = "Bearer" }
-        if status.code == 503 || status.code == 429 { headers[.retryAfter] = "\(UpgradeRefusal.retryAfterSeconds)" }
+        if status.code == 503 || status.code == 429 { headers[.retryAfter] = "\(UpgradeRefusal.pause.components.seconds)" }
         return .json(HTTPResponse.Status(code: status.code, reasonPhrase: status.phrase), refusal.envelope, headers)
     }
 }

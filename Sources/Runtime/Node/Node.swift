@@ -55,11 +55,12 @@ package enum Node {
             throw failure(error, configuration)
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loops)
+        let settings = frontSettings(configuration, logger)
         var listeners: [FrontListener] = []
         let front: Front
         do {
             front = try await Front.start(
-                group: group, settings: FrontSettings(configuration), shardSettings: ShardSettings(configuration),
+                group: group, settings: settings, shardSettings: ShardSettings(configuration),
                 access: configuration.access, services: engine, authentication: authentication, logger: logger)
             listeners.append(try await front.listen(on: configuration.listen))
             if let endpoint = configuration.tlsListen {
@@ -108,6 +109,19 @@ package enum Node {
         case reload
         /// With a sentence where it cannot go on.
         case stop(reason: String?)
+    }
+
+    /// The front's bounds, with no more connections than this process may have open files for.
+    private static func frontSettings(_ configuration: NodeConfiguration, _ logger: Logger) -> FrontSettings {
+        var settings = FrontSettings(configuration)
+        let descriptors = raiseDescriptorLimit()
+        settings.fit(descriptors: descriptors)
+        if settings.connectionLimit < configuration.limits.connections {
+            logger.notice(
+                "fewer connections are taken than limits.connections says: the system allows too few open files",
+                metadata: ["connections": "\(settings.connectionLimit)", "files": "\(descriptors)"])
+        }
+        return settings
     }
 
     /// Sends every client to another node, and waits until they have gone or the window has passed.
@@ -228,6 +242,9 @@ extension ShardSettings {
         self.init()
         subscriptionsPerConnection = configuration.limits.subscriptions
         requestsPerSecond = configuration.limits.requestsPerSecond
+        requestBurst = configuration.limits.requestBurst
+        excessLimit = configuration.limits.excess
+        firstMessageLimit = configuration.limits.firstMessage
         defaultPermission = configuration.defaultPermission
         defaultRetention = configuration.defaultRetention
     }

@@ -70,6 +70,11 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The role of clients without a token.", valueName: "role"))
     var anonymous: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A proxy whose X-Forwarded-For is believed; may be given several times.", valueName: "block"))
+    var trustedProxies: [String] = []
+
     @Flag(help: "Bind beyond this machine without authentication or cluster key.")
     var insecureBind = false
 
@@ -82,9 +87,12 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "text or json. (default: text)")
     var logFormat: String?
 
+    @OptionGroup(title: "Limits")
+    var limits: LimitFlags
+
     /// The flags that were given, as the first layer of settings.
     private var flags: SettingLayer {
-        var values: [SettingKey: [String]] = [:]
+        var values = limits.values
         let single: [(SettingKey, String?)] = [
             (.nodeName, nodeName), (.data, data), (.listen, listen), (.tlsListen, tlsListen),
             (.tlsCertificateFile, tlsCertificateFile), (.tlsKeyFile, tlsKeyFile), (.tlsClientCAFile, tlsClientCaFile),
@@ -95,6 +103,7 @@ struct Serve: AsyncParsableCommand {
         ]
         for (key, value) in single { if let value { values[key] = [value] } }
         if !join.isEmpty { values[.join] = join }
+        if !trustedProxies.isEmpty { values[.trustedProxies] = trustedProxies }
         if !clusterKeyFile.isEmpty { values[.clusterKeyFile] = clusterKeyFile }
         return SettingLayer(place: "the command line", values: values)
     }

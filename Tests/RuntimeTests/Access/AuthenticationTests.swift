@@ -35,6 +35,51 @@ struct AuthenticationTests {
         #expect(user(Credentials()) == nil)
     }
 
+    /// What is brought, by which node, and what comes of it: a user, or a code with its status.
+    static let visits: [(brought: Credentials, anonymous: String?, outcome: String)] = {
+        let (app, evil, host) = ("https://app.example", "https://evil.example", "roost.example")
+        var table: [(Credentials, String?, String)] = []
+        for anonymous in [nil, "user"] {
+            // A token in the request was put there by the page itself: its origin does not matter.
+            table += [app, evil, "null", nil].map {
+                (Credentials(token: "T", origin: $0, host: host), anonymous, "ann")
+            }
+            table += [app, "https://roost.example", "HTTPS://ROOST.EXAMPLE"].map {
+                (Credentials(cookie: "T", origin: $0, host: host), anonymous, "ann")
+            }
+            // Exact: neither a prefix, nor a suffix, nor another scheme or port is the origin that was allowed.
+            let near = [
+                evil, "null", "", "https://app.example.evil", "https://evil.app.example", "http://app.example",
+                "https://app.example:8443", "https://app.example/", "https://roost.example.evil", "roost.example",
+            ]
+            table += near.map {
+                (Credentials(cookie: "T", origin: $0, host: host), anonymous, "PERMISSION_DENIED 403")
+            }
+            table += near.map {
+                (
+                    Credentials(origin: $0, host: host), anonymous,
+                    anonymous == nil ? "AUTH_REQUIRED 401" : "PERMISSION_DENIED 403"
+                )
+            }
+            table.append((Credentials(origin: app, host: host), anonymous, anonymous == nil ? "AUTH_REQUIRED 401" : ""))
+            // A program names no origin; a cookie of it counts for nothing.
+            table.append((Credentials(cookie: "T", host: host), anonymous, anonymous == nil ? "AUTH_REQUIRED 401" : ""))
+        }
+        return table
+    }()
+
+    @Test("decides by token, cookie, origin and host together", arguments: visits)
+    func table(brought: Credentials, anonymous: String?, outcome: String) async {
+        let (authentication, token) = await authentication(anonymous: anonymous, origins: ["https://app.example"])
+        var brought = brought
+        if brought.token != nil { brought.token = token }
+        if brought.cookie != nil { brought.cookie = token }
+        switch authentication.principal(for: brought, at: now) {
+        case .success(let principal): #expect(principal.user == outcome)
+        case .failure(let refusal): #expect("\(refusal.code) \(refusal.status.code)" == outcome)
+        }
+    }
+
     @Test("lets programs and local pages be anonymous where that is allowed, but no page from elsewhere")
     func anonymous() async {
         let (authentication, _) = await authentication(anonymous: "user")

@@ -81,6 +81,46 @@ struct NodeConfigurationTests {
     }
 
     @Test(
+        "reads every limit from the file, the environment and flags, and refuses what it cannot be",
+        arguments: [
+            (SettingKey.messageBytes, "2048", "1023"),
+            (.connections, "7", "0"), (.connectionsPerAddress, "7", "-1"),
+            (.exemptAddresses, "10.0.0.0/8", "10.0.0.0/33"),
+            (.upgradesPerSecond, "7", "1000001"), (.upgradeBurst, "7", "0"),
+            (.subscriptions, "7", "0"), (.requestsPerSecond, "7", "x"),
+            (.requestBurst, "7", "0"), (.excessSeconds, "7", "0"),
+            (.outboundBytes, "16384", "16383"), (.headBytes, "2048", "1023"),
+            (.headFields, "10", "9"), (.headSeconds, "7", "0"),
+            (.firstMessageSeconds, "7", "0"), (.pingSeconds, "7", "61"),
+            (.pongSeconds, "31", "29"), (.idleSeconds, "7", "86401"),
+        ])
+    func limits(key: SettingKey, good: String, bad: String) throws {
+        let name = key.rawValue.dropFirst("limits.".count)
+        let file = try configuration(yaml: "limits: {\(name): '\(good)'}").limits
+        #expect(file != NodeConfiguration.Limits())
+        #expect(try configuration(environment: [key.variable: good]).limits == file)
+        #expect(try configuration(flags: [key: [good]]).limits == file)
+        let error = #expect(throws: ConfigurationError.self) { try configuration(flags: [key: [bad]]) }
+        // A ping interval that is too long for the pong's time-out is the relation's fault, and names both.
+        #expect(try #require(error).description.contains(key.rawValue))
+    }
+
+    @Test("takes 0 for no limit where a limit may be missing")
+    func unlimited() throws {
+        let yaml = "limits: {connections-per-address: 0, upgrades-per-second: 0, requests-per-second: 0}"
+        let limits = try configuration(yaml: yaml).limits
+        #expect(limits.connectionsPerAddress == nil && limits.upgradesPerSecond == nil)
+        #expect(limits.requestsPerSecond == nil)
+    }
+
+    @Test("reads trusted proxies as addresses and blocks")
+    func proxies() throws {
+        let given = try configuration(environment: ["ROOST_TRUSTED_PROXIES": "10.0.0.1,2001:db8::/32"]).trustedProxies
+        #expect(given == ["10.0.0.1", "2001:db8::/32"].map { AddressBlock($0) })
+        #expect(throws: ConfigurationError.self) { try configuration(yaml: "trusted-proxies: [proxy.example]") }
+    }
+
+    @Test(
         "refuses YAML of the wrong shape",
         arguments: ["- a\n- b\n", "listen: [a, b]\n", "listen: {a: b}\n", "roles: admin\n", "limits: 5\n", "a: [\n"])
     func shapes(yaml: String) {

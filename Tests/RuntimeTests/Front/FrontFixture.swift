@@ -14,13 +14,14 @@ struct FrontFixture {
     let group: MultiThreadedEventLoopGroup
 
     static func run(
-        settings: FrontSettings = FrontSettings(), anonymous: String? = AccessPolicy.admin, mail: EndlessMail? = nil,
+        settings: FrontSettings = FrontSettings(), shardSettings: ShardSettings = ShardSettings(),
+        anonymous: String? = AccessPolicy.admin, mail: EndlessMail? = nil,
         _ body: (FrontFixture) async throws -> Void
     ) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let key = await TokenKey.secret(Array("0123456789abcdef0123456789abcdef".utf8))
         let front = try await Front.start(
-            group: group, settings: settings, shardSettings: ShardSettings(), access: .standard,
+            group: group, settings: settings, shardSettings: shardSettings, access: .standard,
             services: LoneNode(mail: mail),
             authentication: Authentication(
                 verifier: TokenVerifier(keys: [key]), minter: TokenMinter(key: key), users: UserFile(),

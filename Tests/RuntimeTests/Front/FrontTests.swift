@@ -60,13 +60,13 @@ struct FrontTests {
         }
     }
 
-    @Test("refuses upgrades before the handshake: without a token, without a key, beyond the limit")
+    @Test("refuses upgrades before the handshake: with a bad token, without a key, beyond the limit")
     func refusals() async throws {
         try await FrontFixture.run(anonymous: nil) { fixture in
             try await fixture.connect { connection in
-                try await connection.send(upgrade + "\r\n")
+                try await connection.send(upgrade.replacing("/live", with: "/live?token=nonsense") + "\r\n")
                 let answer = try await connection.rest()
-                #expect(answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("AUTH_REQUIRED"))
+                #expect(answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("AUTH_FAILED"))
             }
             try await fixture.connect { connection in
                 try await connection.send(upgrade.replacing("dGhlIHNhbXBsZSBub25jZQ==", with: "short") + "\r\n")
@@ -222,6 +222,62 @@ struct FrontTests {
         }
     }
 
+    @Test("lets a client without a token authenticate by its first message, and closes one that does not in time")
+    func firstMessage() async throws {
+        var shardSettings = ShardSettings()
+        shardSettings.firstMessageLimit = .seconds(3)
+        try await FrontFixture.run(shardSettings: shardSettings, anonymous: nil) { fixture in
+            try await attached(fixture) { client in
+                try await say(client, .text, #"{"id":1,"method":"list-topic"}"#)
+                #expect(try await next(client)?.contains(#""code":"AUTH_REQUIRED""#) == true)
+                #expect(try await next(client)?.contains(#""type":"error""#) == true)
+                #expect(try await next(client) == "close 1008")
+            }
+            #expect(await fixture.front.ports[0].figures().shard.unauthenticated == 1)
+        }
+    }
+
+    @Test("does not read a client over its requests a second, loses nothing of it, and closes one that goes on")
+    func holds() async throws {
+        var shardSettings = ShardSettings()
+        shardSettings.requestsPerSecond = 200
+        shardSettings.excessLimit = .seconds(1)
+        try await FrontFixture.run(shardSettings: shardSettings) { fixture in
+            try await attached(fixture) { client in
+                // Within a second's budget of the excess limit: told once, all answered in order.
+                var burst: [UInt8] = []
+                for number in 0..<260 {
+                    FrameEncoder.frame(
+                        .text, Array(#"{"id":\#(number),"method":"list-topic"}"#.utf8)[...],
+                        mask: MaskingKey((1, 2, 3, 4)), into: &burst)
+                }
+                try await client.send(burst)
+                var (answered, told) = (0, 0)
+                while answered < 260, let text = try await next(client) {
+                    if text.contains(#""code":"RATE_LIMIT_EXCEEDED""#) { told += 1 } else { answered += 1 }
+                }
+                #expect(answered == 260 && told == 1)
+            }
+            try await attached(fixture) { client in
+                var flood: [UInt8] = []
+                for _ in 0..<20_000 {
+                    FrameEncoder.frame(
+                        .text, Array(#"{"method":"list-topic"}"#.utf8)[...], mask: MaskingKey((1, 2, 3, 4)),
+                        into: &flood)
+                }
+                try await client.send(flood)
+                var last: String?
+                while let text = try await next(client) {
+                    last = text
+                    if text.hasPrefix("close") { break }
+                }
+                #expect(last == "close 1008")
+            }
+            let shard = await fixture.front.ports[0].figures().shard
+            #expect(shard.excesses == 1 && shard.holds >= 2)
+        }
+    }
+
     @Test("tells clients of a drain and closes them with 1012")
     func drains() async throws {
         try await FrontFixture.run { fixture in
@@ -248,7 +304,9 @@ struct FrontTests {
                         // Answered only by the loop: the silent connection was accepted before it.
                         _ = await fixture.front.ports[0].figures()
                         await fixture.front.stop()
-                        let (end, body, nothing) = (try await next(client), try await idle.rest(), try await silent.rest())
+                        let (end, body, nothing) = (
+                            try await next(client), try await idle.rest(), try await silent.rest()
+                        )
                         #expect(end == nil && body.hasSuffix("ok\n") && nothing.isEmpty)
                     }
                 }

@@ -112,7 +112,9 @@ struct RESTTests {
                 local.status == "200"
                     && local.head.lowercased().contains("access-control-allow-origin: http://127.0.0.1:9"))
             let foreign = try await call(fixture, "GET", "/api/v1/cluster", headers: "Origin: https://evil.example\r\n")
-            #expect(foreign.status == "401" && !foreign.head.lowercased().contains("access-control-allow-origin"))
+            #expect(
+                foreign.status == "403" && foreign.body.contains("PERMISSION_DENIED")
+                    && !foreign.head.lowercased().contains("access-control-allow-origin"))
         }
     }
 

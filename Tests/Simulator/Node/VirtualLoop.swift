@@ -170,6 +170,7 @@ final class VirtualLoop {
             let number = id.rawValue
             interests[number] = id
             process.post(.interested([InterestChange(loop: index, id: number, added: added, removed: removed)]))
+        case .hold, .release: preconditionFailure("no limit of requests a second is simulated")
         case .close(let id, _, _): connection(id)?.close()
         }
     }

@@ -8,6 +8,8 @@ import NIOCore
 struct Outbound {
     /// Bytes in the queue beyond which it is sent before the tick ends.
     static let queueLimit = 65_536
+    /// Pieces of the queue beyond which it is sent before the tick ends: each takes room of its own, however small.
+    static let pieceLimit = 256
 
     /// Frames below so many bytes are put together when they go through the channel.
     static let shortWrite = 4_096
@@ -22,6 +24,9 @@ struct Outbound {
     var isFlushPending = false
     /// The number of the shared batch from which it was taken apart.
     var apartFrom: UInt64 = 0
+
+    /// Whether the queue is to be sent before the tick ends.
+    var isFull: Bool { queuedBytes > Self.queueLimit || queue.count > Self.pieceLimit }
 
     /// Whether frames go to the socket itself now.
     var isDirect: Bool { descriptor != nil && unfinishedWrites == 0 }

@@ -4,11 +4,11 @@ import WebSocket
 
 /// How frames leave: see ``Outbound``. Everything that is written, acks and pongs included, keeps its order.
 extension WebSocketConnection {
-    /// Writes a frame of this connection's own.
-    func write(_ frame: ByteBuffer) {
+    /// Writes a frame of this connection's own, or several.
+    func write(_ bytes: ByteBuffer, frames: Int = 1) {
         guard stage == .open, let connection else { return }
         loop.takeApart(connection)
-        enqueue(frame)
+        enqueue(bytes, frames: frames)
     }
 
     /// Writes bytes that may be shared with others, `frames` of them.
@@ -18,7 +18,7 @@ extension WebSocketConnection {
         if outbound.queue.isEmpty { loop.forbidDirect(connection) }
         outbound.queue.append(bytes)
         outbound.queuedBytes += bytes.readableBytes
-        if outbound.queuedBytes > Outbound.queueLimit { sendQueue() } else { needsFlush() }
+        if outbound.isFull { sendQueue() } else { needsFlush() }
     }
 
     /// Goes on where a `send` of shared bytes stopped.
