@@ -7,13 +7,13 @@ struct Roost: AsyncParsableCommand {
         commandName: "roost",
         abstract: "A clustered publish/subscribe broker, and its tools.",
         discussion: """
-            Exit codes: 0 done, 1 the broker refused, 64 the command line is wrong, 69 no node could be reached, \
-            70 something else failed, 78 the configuration is wrong.
+            Exit codes: 0 done, 1 the broker refused, 64 the command line is wrong, 65 messages were lost, repeated or \
+            out of order, 69 no node could be reached, 70 something else failed, 78 the configuration is wrong.
             """,
         version: Version.text,
         subcommands: [
             Serve.self, PublishCommand.self, SubscribeCommand.self, TopicsCommand.self, ClusterCommand.self,
-            TokenCommand.self, UserCommand.self,
+            TokenCommand.self, UserCommand.self, BenchCommand.self,
         ])
 
     static func main() async {

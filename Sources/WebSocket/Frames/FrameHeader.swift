@@ -1,10 +1,10 @@
 /// The bytes before a frame's payload (RFC 6455 §5.2).
-struct FrameHeader {
+package struct FrameHeader {
     /// Two bytes, eight of extended length, four of mask.
     static let longest = 14
 
     /// What the frame carries.
-    let opcode: Opcode
+    package let opcode: Opcode
     /// Whether it is the last or only frame of its message.
     let isFinal: Bool
     /// RSV1, RSV2 and RSV3 in their places in the first byte.
@@ -12,9 +12,9 @@ struct FrameHeader {
     /// The key of its payload, zero when unmasked.
     let mask: MaskingKey
     /// How many bytes of payload follow.
-    let payloadCount: Int
+    package let payloadCount: Int
     /// How many bytes the header itself takes.
-    let count: Int
+    package let count: Int
 
     /// RSV1, which permessage-deflate sets on the first frame of a compressed message (RFC 7692 §6).
     static let compressionBit: UInt8 = 0x40
@@ -25,7 +25,7 @@ struct FrameHeader {
     /// - Parameter allowedBits: the reserved bits that an extension has given a meaning.
     /// - Returns: nil while bytes are missing.
     @inline(__always)
-    static func parse(
+    package static func parse(
         _ bytes: UnsafeRawBufferPointer, for role: Role, allowedBits: UInt8
     ) throws(ProtocolViolation) -> FrameHeader? {
         guard bytes.count >= 2 else { return nil }

@@ -8,12 +8,15 @@ enum CommandFailure: Error {
     case unreachable(String)
     /// What came is not what the protocol promises, or the system failed.
     case broken(String)
+    /// Messages were lost, repeated or out of order.
+    case unkept(String)
     /// The configuration, or a file that it names, is wrong.
     case configuration(String)
 
     var exitCode: Int32 {
         switch self {
         case .refused: 1
+        case .unkept: 65
         case .unreachable: 69
         case .broken: 70
         case .configuration: 78
@@ -23,7 +26,7 @@ enum CommandFailure: Error {
     var sentence: String {
         switch self {
         case .refused(let code, let message): "\(code): \(message)"
-        case .unreachable(let reason), .broken(let reason), .configuration(let reason): reason
+        case .unreachable(let reason), .broken(let reason), .unkept(let reason), .configuration(let reason): reason
         }
     }
 
