@@ -14,7 +14,7 @@ extension NodeConfiguration {
         if tlsClientAuth != .none, tlsClientCAFile == nil {
             throw .missing(
                 key: SettingKey.tlsClientCAFile.rawValue,
-                because: "tls-client-auth is \(tlsClientAuth.rawValue), which needs the authorities of clients' certificates")
+                because: "tls-client-auth is \(tlsClientAuth.rawValue), which needs the authorities of certificates")
         }
         if usersFile != nil, authSecretFile == nil {
             throw .missing(

@@ -44,7 +44,8 @@ package struct Front: Sendable {
         let shared = FrontShared(
             conversation: ConversationContext(node: identity.name, cluster: identity.cluster),
             http: serving.takeover(), admission: Admission(settings: settings))
-        return Front(ports: ports, group: group, settings: settings, shared: shared, byLoop: byLoop, authentication: inUse,
+        return Front(
+            ports: ports, group: group, settings: settings, shared: shared, byLoop: byLoop, authentication: inUse,
             security: InUse(nil))
     }
 

@@ -12,8 +12,8 @@ struct Reload: Sendable {
 
     /// The settings that take effect; the roles of the file do as well. All others need a restart.
     static let reloadable: Set<SettingKey> = [
-        .tlsCertificateFile, .tlsKeyFile, .tlsClientCAFile, .tlsClientAuth, .tlsMinVersion, .authSecretFile, .authKeyFiles,
-        .usersFile, .anonymous, .origins, .loginHours,
+        .tlsCertificateFile, .tlsKeyFile, .tlsClientCAFile, .tlsClientAuth, .tlsMinVersion, .authSecretFile,
+        .authKeyFiles, .usersFile, .anonymous, .origins, .loginHours,
     ]
 
     /// Reads everything first; what is wrong with any of it leaves the node as it is, and is logged.
@@ -24,7 +24,9 @@ struct Reload: Sendable {
         do {
             configuration = try reread()
             authentication = try await Authentication.load(configuration)
-            if started.tlsListen != nil, let settings = configuration.security { security = try NIOSSLContext(settings) }
+            if started.tlsListen != nil, let settings = configuration.security {
+                security = try NIOSSLContext(settings)
+            }
         } catch {
             return logger.error(
                 "the configuration was not reloaded, the one before stays in use", metadata: ["reason": "\(error)"])
@@ -33,7 +35,8 @@ struct Reload: Sendable {
         for port in front.ports { port.setAccess(configuration.access) }
         if let security { front.setSecurity(security) }
         logger.notice(
-            "configuration reloaded", metadata: security == nil ? [:] : ["certificate": "\(configuration.tlsCertificateFile ?? "")"])
+            "configuration reloaded",
+            metadata: security == nil ? [:] : ["certificate": "\(configuration.tlsCertificateFile ?? "")"])
         let pending = configuration.changes(since: started).filter { !Self.reloadable.contains($0) }
         guard !pending.isEmpty else { return }
         logger.warning(

@@ -57,7 +57,8 @@ package enum SecurityFailure: Error, Equatable, Sendable, CustomStringConvertibl
 extension NIOSSLContext {
     /// Reads the files anew.
     package convenience init(_ settings: SecuritySettings) throws(SecurityFailure) {
-        let chain = try Self.certificates(settings.certificateFile, .certificateUnusable(path: settings.certificateFile))
+        let path = settings.certificateFile
+        let chain = try Self.certificates(path, .certificateUnusable(path: path))
         let key: NIOSSLPrivateKey
         do {
             key = try NIOSSLPrivateKey(file: settings.keyFile, format: .pem)
