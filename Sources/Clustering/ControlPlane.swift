@@ -28,6 +28,8 @@ package struct ControlPlane {
         case sequenced([Sequenced])
         case synced(through: UInt64)
         case chunk(JournalChunk, for: ReadPurpose)
+        /// What a ring gave for a peer's fetch.
+        case ring(RingChunk, for: NodeID, boot: Boot)
         /// The log could not be read; it is asked again.
         case unreadable(ReadPurpose)
         case interested([InterestChange])
@@ -77,6 +79,8 @@ package struct ControlPlane {
         case .synced(let sequence): replication.synced(through: sequence, at: now, into: &replicationEffects)
         case .chunk(let chunk, let purpose):
             replication.chunk(chunk, for: purpose, at: now, ledger: ledger, into: &replicationEffects)
+        case .ring(let chunk, let peer, let boot):
+            replication.ring(chunk, for: peer, boot: boot, at: now, into: &replicationEffects)
         case .unreadable(let purpose): replication.unreadable(purpose)
         case .interested(let changes): replication.interested(changes, at: now, into: &replicationEffects)
         case .subscribers(let counts): replication.counted(subscribers: counts)

@@ -1,6 +1,7 @@
 """Three nodes that are one broker: any client may do anything at any of them."""
 
 import json
+import signal
 import socket
 
 import pytest
@@ -93,6 +94,24 @@ def test_a_topic_in_memory_reaches_the_other_nodes_and_refuses_to_store(three, a
     for level in ("stored", "replicated"):
         with pytest.raises(Refused, match="NOT_SUPPORTED"):
             a.publish(topic, "x", ack=level)
+
+
+def test_a_topic_in_memory_brings_what_was_published_while_a_node_was_taken_for_dead(fresh_three, attach, topic):
+    a, b = attach(fresh_three[0]), attach(fresh_three[1])
+    a.create(topic, durability="memory")
+    subscribe_when_known(b, topic)
+    a.publish(topic, "before", ack="accepted")
+    assert b.event()["data"] == "before"
+    silent = fresh_three[1].process
+    silent.send_signal(signal.SIGSTOP)
+    try:
+        eventually("the silent node is taken for dead", lambda: "node-2" not in alive(fresh_three[0]))
+        for number in range(50):
+            a.publish(topic, number, ack="accepted")
+    finally:
+        silent.send_signal(signal.SIGCONT)
+    # Nothing more is published: what the ring of the first node holds comes by itself.
+    assert [event["data"] for event in b.take(50)] == list(range(50))
 
 
 def test_every_node_names_the_others(three):

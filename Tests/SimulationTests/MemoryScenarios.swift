@@ -89,6 +89,91 @@ struct MemoryScenarios {
             return broken
         }
     }
+
+    @Test("bring what the rings still hold after a partition, though nothing more is published")
+    func quietHeal() {
+        SimulationSeeds.run { world in
+            var settings = VirtualNode.Settings()
+            settings.log.ringMessages = world.random.chance(0.5) ? 20 : 1_000
+            let clients = world.startFollowing(topic, settings)
+            world.publishAll(clients, to: topic, for: .milliseconds(300))
+            world.split()
+            world.publishAll(clients, to: topic, for: .seconds(Int64.random(in: 1...6, using: &world.random)))
+            world.network.heal()
+            return world.untold(clients, of: topic, within: .seconds(20))
+        }
+    }
+
+    @Test("bring what the rings still hold after a burst that no lane had room for, though nothing more is published")
+    func burst() {
+        SimulationSeeds.run { world in
+            var settings = VirtualNode.Settings()
+            settings.log.ringMessages = world.random.chance(0.5) ? 50 : 1_000
+            settings.replication.tailBytes = 2_000
+            settings.replication.windowBytes = 4_000
+            let clients = world.startFollowing(topic, settings)
+            world.network.weather = .storm
+            world.publishAll(clients, to: topic, for: .milliseconds(200))
+            for _ in 0..<200 { clients.randomElement(using: &world.random)!.publish(topic, level: "accepted") }
+            world.run(for: .seconds(1))
+            world.network.heal()
+            return world.untold(clients, of: topic, within: .seconds(20))
+        }
+    }
+
+    @Test("bring what a node lost of the frames that it received, though nothing more is published")
+    func lostFrames() {
+        SimulationSeeds.run { world in
+            var settings = VirtualNode.Settings()
+            settings.flaw = .dropsMemoryRecordsOfFrames
+            let clients = world.startFollowing(topic, settings)
+            world.publishAll(clients, to: topic, for: .seconds(1))
+            return world.untold(clients, of: topic, within: .seconds(20))
+        }
+    }
+}
+
+extension World {
+    /// Starts three nodes with a topic kept in memory, and on each a client that follows it.
+    fileprivate func startFollowing(_ topic: TopicName, _ settings: VirtualNode.Settings) -> [VirtualClient] {
+        startCluster(of: 3, settings)
+        watchBounds()
+        create(topic, on: 0, durability: .memory)
+        run(for: .seconds(1))
+        let clients = (0..<3).map { VirtualClient("client\($0)", in: self) }
+        for (index, client) in clients.enumerated() {
+            client.forbidsGaps = false
+            client.follow(topic, fromBeginning: false)
+            client.attach(to: index)
+        }
+        run(for: .seconds(1))
+        return clients
+    }
+
+    /// Waits until every client has all of every origin's messages or was told what is lost; gives whom that did not
+    /// happen to, and what a client lacks that its origin's ring holds.
+    fileprivate func untold(_ clients: [VirtualClient], of topic: TopicName, within limit: Duration) -> [String] {
+        let heads = { self.nodes.compactMap { $0.process?.ownHead(of: topic) } }
+        _ = run(atMost: limit) {
+            clients.allSatisfy { client in
+                heads().allSatisfy { client.state(of: topic)?.cursor[$0.partition] ?? 0 == $0.offset }
+            }
+        }
+        var broken = clients.flatMap(\.violations)
+        for client in clients {
+            for head in heads() where client.state(of: topic)?.cursor[head.partition] ?? 0 != head.offset {
+                let seen = client.state(of: topic)?.cursor[head.partition] ?? 0
+                broken.append("\(client.name) is at \(seen) of \(head.offset) in \(head.partition.origin)")
+            }
+            for node in nodes {
+                let ring = node.process!.history(of: topic).filter { $0.partition.origin.node == node.id }
+                for message in ring where !client.got(message.payload, of: topic) {
+                    broken.append("\(client.name) lacks \(message.payload), which node \(node.index) still holds")
+                }
+            }
+        }
+        return broken
+    }
 }
 
 extension World {

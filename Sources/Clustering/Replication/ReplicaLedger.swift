@@ -20,6 +20,10 @@ package protocol ReplicaLedger: AnyObject {
     /// The registry, for a snapshot.
     var registry: Registry { get }
 
+    /// The last offset taken in of an origin's share of a memory topic; nil where the topic does not live here in that
+    /// generation.
+    func memoryHead(of place: MemoryPlace) -> UInt64?
+
     /// This origin's last offsets in the memory topics that a filter matches.
     func memoryHeads(matching filters: [TopicFilter]) -> [MemoryHead]
 }

@@ -81,7 +81,15 @@ extension Replication {
         for (record, isTaken) in zip(records, taken) {
             if isTaken {
                 progressed(record.origin, at: now)
+                if record.position == 0, let message = record.message {
+                    let place = MemoryPlace(topic: message.topic, partition: record.partition(of: message))
+                    missing[record.origin.node]?.progressed(place, until: now + settings.fetchPatience)
+                }
                 continue
+            }
+            if record.position == 0, let message = record.message {
+                let place = MemoryPlace(topic: message.topic, partition: record.partition(of: message))
+                missed(place, through: message.offset, record, on: index, at: now, ledger: ledger)
             }
             guard record.position > 0, record.origin.node == lanes[index].peer else { continue }
             if held == nil { held = ledger.vector }
@@ -141,9 +149,15 @@ extension Replication {
         case .interest(let base, let version, let added, let removed):
             take(base: base, version: version, added: added, removed: removed, on: index, ledger: ledger)
         case .interestTaken(let version, let heads):
-            ledger.raise(heads)
+            begin(heads, on: index, at: now, ledger: ledger)
             lanes[index].interest.confirmed = max(lanes[index].interest.confirmed, version)
+            forwarding[lanes[index].peer] = max(forwarding[lanes[index].peer] ?? 0, version)
         case .subscribers(let counts): lanes[index].subscribers = counts
+        case .heads(let heads):
+            for head in heads { missed(head.place, through: head.offset, nil, on: index, at: now, ledger: ledger) }
+        case .fetch(let place, let after): serve(place, after: after, on: index)
+        case .lost(let place, let offsets): lost(place, offsets, on: index, ledger: ledger)
+        case .fetched(let place): fetched(place, on: index, at: now, ledger: ledger)
         }
     }
 

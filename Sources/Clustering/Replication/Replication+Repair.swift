@@ -21,6 +21,7 @@ extension Replication {
                 lanes[index].outbound.subscribersVersion = subscribersVersion
                 lanes[index].outbound.owesSubscribers = true
             }
+            tellHeads(on: index, ledger: ledger)
             if now - lane.outbound.lastSent >= settings.pulseInterval {
                 sendUnsequenced(
                     [.pulse(digest: digest, interest: lane.interest.version)], on: index, at: now, into: &effects)
@@ -28,6 +29,7 @@ extension Replication {
         }
         pulls = pulls.filter { now - $0.value.lastRecord < settings.pullPatience }
         seekRecords(at: now, ledger: ledger)
+        advanceFetches(at: now, ledger: ledger)
         flush(at: now, into: &effects)
     }
 

@@ -108,6 +108,8 @@ extension Replication {
         guard case .tail(var position) = lanes[index].outbound.source else { return }
         guard position >= tail.base else {
             lanes[index].outbound.source = .log(from: lanes[index].outbound.ownThrough + 1, isReading: false)
+            // The log has no records of memory topics.
+            lanes[index].outbound.hasPassedOver = true
             return
         }
         while position < tail.end, writer.bytes.count < LaneFrame.targetBytes {
@@ -117,6 +119,8 @@ extension Replication {
             let slot = Int(entry.record.slot.index)
             if entry.record.position == 0 {
                 guard let message = entry.record.message, lanes[index].interest.wants(message.topic) else { continue }
+                lanes[index].outbound.heads[message.topic] = MemoryHead(
+                    topic: message.topic, partition: entry.record.partition(of: message), offset: message.offset)
             } else {
                 guard entry.record.position > lanes[index].outbound.after[slot] else { continue }
                 lanes[index].outbound.after[slot] = entry.record.position
@@ -145,6 +149,13 @@ extension Replication {
                 .read(
                     .push(lane.peer, boot: lane.boot),
                     JournalRead(origin: own, from: from, after: lane.outbound.after, byteLimit: settings.readBytes)))
+        }
+        if let fetch = lane.waitingFetch, !fetch.isReading {
+            lanes[index].waitingFetch!.isReading = true
+            effects.append(
+                .readRing(
+                    lane.peer, boot: lane.boot,
+                    RingRead(place: fetch.place, after: fetch.after, byteLimit: settings.readBytes)))
         }
         if let pull = lane.waitingPulls.first, !pull.isReading {
             lanes[index].waitingPulls[0].isReading = true

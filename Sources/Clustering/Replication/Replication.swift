@@ -23,6 +23,10 @@ package struct Replication {
     var replicatedThrough: UInt64 = 0
     var pulls: [Origin: Pull] = [:]
     var interest = LocalInterest()
+    /// The last version of this node's interest that each peer has forwarded by, in any of its runs.
+    var forwarding: [NodeID: UInt64] = [:]
+    /// What is missing of memory topics, by origin.
+    var missing: [NodeID: MissingTails] = [:]
     var subscribers: [TopicName: UInt64] = [:]
     var subscribersVersion: UInt64 = 0
     /// Members by the registry, as of the last ``advance(to:ledger:into:)``; at least this node.
@@ -67,6 +71,7 @@ package struct Replication {
         lane.outbound.control = [.start(durable, epoch: own.epoch)]
         if isMet { lanes[index] = lane } else { lanes.insert(lane, at: index) }
         pulls = pulls.filter { $0.value.holder != peer }
+        missing[peer]?.askedAt = nil
         flush(at: now, into: &effects)
     }
 

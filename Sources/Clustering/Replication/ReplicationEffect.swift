@@ -6,6 +6,8 @@ package enum ReplicationEffect: Sendable {
     case send(NodeID, [UInt8])
     /// Read the log, and answer with ``Replication/chunk(_:for:at:ledger:into:)``.
     case read(ReadPurpose, JournalRead)
+    /// Read the ring of a memory topic for a peer, and answer with ``Replication/ring(_:for:boot:at:into:)``.
+    case readRing(NodeID, boot: Boot, RingRead)
     /// Every own record up to this local sequence is synced on as many nodes as `replicated` means.
     case replicated(through: UInt64)
     /// Every reachable member forwards by this interest.
@@ -38,4 +40,8 @@ package struct ReplicationCounters: Equatable, Sendable {
     package internal(set) var recordsEarly: UInt64 = 0
     package internal(set) var pulls: UInt64 = 0
     package internal(set) var snapshotsSent: UInt64 = 0
+    /// Questions to origins for what is missing of memory topics.
+    package internal(set) var fetches: UInt64 = 0
+    /// Shares of memory topics of which something missing was given up and told as lost.
+    package internal(set) var fetchesGivenUp: UInt64 = 0
 }

@@ -32,6 +32,13 @@ package struct ReplicationSettings: Sendable {
     package var maximumUnsyncedFrames = 65_536
     /// How many bytes of records may wait to be synced here before peers get no credit.
     package var unsyncedBytes = 64 * 1_024 * 1_024
+    /// How long what is missing of a memory topic is asked for before it is told as lost.
+    package var fetchPatience: Duration = .seconds(10)
+    /// The most shares of memory topics of one origin that may be missing a part at once; one more is told as lost.
+    package var maximumMissingTails = 16_384
+    /// How many bytes of one origin's memory topics are kept until what lies before them has come; what comes then is
+    /// fetched with the rest.
+    package var earlyBytes = 1_024 * 1_024
 
     package init() {}
 }

@@ -43,6 +43,13 @@ package struct Sequencer: Sendable {
         return heads[TopicGeneration(name: name, generation: topic.generation)] ?? Cursor()
     }
 
+    /// The last offset of a memory topic's partition; nil where the topic does not live in memory in its generation.
+    package func memoryHead(of name: TopicName, _ partition: Partition) -> UInt64? {
+        guard let topic = registry.topic(name), topic.durability == .memory, topic.generation == partition.generation
+        else { return nil }
+        return heads[TopicGeneration(name: name, generation: topic.generation)]?[partition] ?? 0
+    }
+
     /// The position of this origin's journal of a slot.
     package func head(of slot: Slot) -> UInt64 { vector[origin, slot] }
 
@@ -207,7 +214,9 @@ package struct Sequencer: Sendable {
                 topic.durability == .memory
             else { return .known }
             let place = TopicGeneration(name: message.topic, generation: message.generation)
-            guard message.offset > heads[place, default: Cursor()][record.partition(of: message)] else { return .known }
+            let held = heads[place]?[record.partition(of: message)] ?? 0
+            guard message.offset > held else { return .known }
+            guard message.offset - held == 1 else { return .early }
         case .topic(let change):
             let known = registry.entries[change.name]
             var merged = known ?? TopicEntry(name: change.name)

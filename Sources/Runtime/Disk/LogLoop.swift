@@ -60,6 +60,8 @@ struct LogLoop: ~Copyable {
             reply(log.statistics(of: topic, generation: generation, at: clocks().wall))
         case .scan(let scan, let reply):
             do { reply(.success(try log.scan(scan))) } catch { reply(.failure(error)) }
+        case .ring(let topic, let partition, let offset, let byteLimit, let reply):
+            reply(log.ring(of: topic, partition, after: offset, byteLimit: byteLimit))
         case .synced(let ticket, nil): log.synced(ticket)
         case .synced(_, let error?):
             log.failed(error)

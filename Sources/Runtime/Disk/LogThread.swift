@@ -102,6 +102,14 @@ package final class LogThread: Sendable {
         mailbox.put(.scan(scan, reply))
     }
 
+    /// Reads the ring of a memory topic; the reply is called on the log's thread.
+    package func ring(
+        of topic: TopicName, _ partition: Partition, after offset: UInt64, byteLimit: Int,
+        reply: @escaping @Sendable ([RingItem]) -> Void
+    ) {
+        mailbox.put(.ring(topic, partition, after: offset, byteLimit: byteLimit, reply))
+    }
+
     /// Writes and syncs what waits, makes a checkpoint and ends both threads; reads that still wait get an error.
     package func close() {
         let threads = threads.withLock { threads in
@@ -121,6 +129,7 @@ enum LogCommand: Sendable {
     case read(TopicRead, @Sendable (Result<TopicPage, StorageError>) -> Void)
     case statistics(TopicName, UInt32, @Sendable (TopicStatistics) -> Void)
     case scan(JournalScan, @Sendable (Result<ScanChunk, StorageError>) -> Void)
+    case ring(TopicName, Partition, after: UInt64, byteLimit: Int, @Sendable ([RingItem]) -> Void)
     case synced(SyncTicket, StorageError?)
     case close
 }

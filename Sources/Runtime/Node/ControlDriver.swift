@@ -10,6 +10,8 @@ package struct ControlOutlets: Sendable {
     package var gossip: GossipSocket
     /// Reads the log for a lane.
     package var read: @Sendable (JournalRead, @escaping @Sendable (JournalChunk?) -> Void) -> Void
+    /// Reads the ring of a memory topic for a peer.
+    package var readRing: @Sendable (RingRead, @escaping @Sendable (RingChunk) -> Void) -> Void
     /// Tells every loop what became replicated.
     package var replicated: @Sendable (UInt64) -> Void
     /// Another living process owns this node's id.
@@ -18,11 +20,13 @@ package struct ControlOutlets: Sendable {
     package init(
         bus: NanomsgBus, gossip: GossipSocket,
         read: @escaping @Sendable (JournalRead, @escaping @Sendable (JournalChunk?) -> Void) -> Void,
+        readRing: @escaping @Sendable (RingRead, @escaping @Sendable (RingChunk) -> Void) -> Void,
         replicated: @escaping @Sendable (UInt64) -> Void, conflict: @escaping @Sendable () -> Void
     ) {
         self.bus = bus
         self.gossip = gossip
         self.read = read
+        self.readRing = readRing
         self.replicated = replicated
         self.conflict = conflict
     }
@@ -168,6 +172,8 @@ package final class ControlDriver: Sendable {
                 outlets.read(read) { chunk in
                     self.post(chunk.map { .chunk($0, for: purpose) } ?? .unreadable(purpose))
                 }
+            case .replication(.readRing(let peer, let boot, let read)):
+                outlets.readRing(read) { self.post(.ring($0, for: peer, boot: boot)) }
             case .replication(.replicated(let sequence)): outlets.replicated(sequence)
             case .replication(.interestConfirmed(_, let id)):
                 let confirmed = confirmations.withLock { $0.removeValue(forKey: id) }

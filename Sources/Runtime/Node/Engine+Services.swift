@@ -138,6 +138,12 @@ extension ControlPlane {
                 "roost_lane_records_received_total", .counter, help: "Records received from peers.",
                 counted.recordsReceived),
             Metric("roost_pulls_total", .counter, help: "Journals asked of another holder.", counted.pulls),
+            Metric(
+                "roost_memory_fetches_total", .counter, help: "Questions to origins for what is missing of memory topics.",
+                counted.fetches),
+            Metric(
+                "roost_memory_fetches_given_up_total", .counter,
+                help: "Shares of memory topics of which something was told as lost, unanswered.", counted.fetchesGivenUp),
             Metric("roost_snapshots_sent_total", .counter, help: "Registries sent whole.", counted.snapshotsSent),
             Metric("roost_probes_failed_total", .counter, help: "Probes of members without answer.", membership.probesFailed),
             Metric("roost_suspicions_total", .counter, help: "Suspicions begun.", membership.suspicions),

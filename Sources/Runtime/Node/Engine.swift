@@ -85,6 +85,11 @@ package final class Engine: Sendable {
         let outlets = ControlOutlets(
             bus: bus, gossip: gossip,
             read: { [log] read, reply in log.scan(JournalScan(read)) { reply(Self.chunk(from: $0, logger: logger)) } },
+            readRing: { [log] read, reply in
+                log.ring(of: read.place.topic, read.place.partition, after: read.after, byteLimit: read.byteLimit) {
+                    reply(RingChunk($0, of: read.place))
+                }
+            },
             replicated: { wiring.replicated($0) },
             conflict: { failed("another living process has this node's id: a data directory must not be used twice") })
         wiring.onAttached { [self] in attachedPorts }

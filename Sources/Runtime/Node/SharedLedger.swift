@@ -222,6 +222,10 @@ package final class PeerLedger: ReplicaLedger, Sendable {
 
     package var registry: Registry { shared.read { $0.registry } }
 
+    package func memoryHead(of place: MemoryPlace) -> UInt64? {
+        shared.read { $0.memoryHead(of: place.topic, place.partition) }
+    }
+
     package func memoryHeads(matching filters: [TopicFilter]) -> [MemoryHead] {
         // Matching may take long, so it is done on a copy of the registry and not under the lock.
         let registry = registry

@@ -103,6 +103,20 @@ extension JournalChunk {
     }
 }
 
+extension RingChunk {
+    /// What a ring gave, as a lane takes it.
+    init(_ items: [RingItem], of place: MemoryPlace) {
+        self.init(
+            place: place,
+            items: items.map { item in
+                switch item {
+                case .record(let record): .record(record)
+                case .lost(let offsets): .lost(offsets)
+                }
+            })
+    }
+}
+
 extension ControlPlane.Input {
     /// What the bus says, as the control plane takes it; nil for what concerns the bus alone.
     init?(_ event: BusEvent) {

@@ -27,6 +27,8 @@ final class BenchLedger: ReplicaLedger {
         for head in heads { sequencer.raiseHead(of: head.topic, head.partition, to: head.offset, into: &batch) }
     }
 
+    func memoryHead(of place: MemoryPlace) -> UInt64? { sequencer.memoryHead(of: place.topic, place.partition) }
+
     func memoryHeads(matching filters: [TopicFilter]) -> [MemoryHead] { [] }
 }
 
@@ -62,7 +64,7 @@ struct LaneEnd {
             case .send(_, let frame): frames.append(frame)
             case .read(let purpose, let read): reads.append((purpose, read))
             case .replicated(let through): replicatedThrough = through
-            case .interestConfirmed, .cycle, .malformed: break
+            case .readRing, .interestConfirmed, .cycle, .malformed: break
             }
         }
     }

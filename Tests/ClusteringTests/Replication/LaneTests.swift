@@ -239,6 +239,7 @@ struct LaneFrameTests {
         let topic = try TopicName("news")
         var vector = VersionVector()
         vector.advance(origin, Slot(of: topic), to: 7)
+        let place = MemoryPlace(topic: topic, partition: Partition(origin: origin, generation: 1))
         return LaneFrame(
             sequence: 3, received: 2, durable: 1, credit: 4_096,
             items: [
@@ -254,7 +255,8 @@ struct LaneFrameTests {
                 .interestTaken(
                     version: 2,
                     heads: [MemoryHead(topic: topic, partition: Partition(origin: origin, generation: 1), offset: 9)]),
-                .subscribers([topic: 4]),
+                .subscribers([topic: 4]), .heads([MemoryHead(topic: topic, partition: place.partition, offset: 9)]),
+                .fetch(place, after: 8), .lost(place, 3...5), .fetched(place),
             ])
     }
 
@@ -264,6 +266,15 @@ struct LaneFrameTests {
         let read = try LaneFrame.decode(frame.encode())
         #expect(read.items.count == frame.items.count)
         #expect(read.encode() == frame.encode())
+    }
+
+    @Test("is refused with both versions named where another version wrote it")
+    func otherVersion() throws {
+        var bytes = try frame().encode()
+        bytes[0] = 1
+        #expect(throws: FormatError.unknownVersion(found: 1, known: LaneFrame.formatVersion)) {
+            try LaneFrame.decode(bytes)
+        }
     }
 
     @Test("is refused where it is cut inside an item, and never crashes on changed bytes")

@@ -147,6 +147,16 @@ struct RetentionTests {
         let size = storage.size
         try log.append((0..<5).map { _ in author.message(topic: one, isOfMemory: true) })
         #expect(storage.size == size && log.durableThrough == 7)
+        let partition = gap(1, 2, .overrun).partition
+        let items = log.ring(of: one, partition, after: 1, byteLimit: 1_000).map { item in
+            switch item {
+            case .record(let record): "\(record.message!.offset)"
+            case .lost(let offsets): "lost \(offsets)"
+            }
+        }
+        #expect(items == ["lost 2...2", "3", "4", "5"])
+        #expect(log.ring(of: one, partition, after: 2, byteLimit: 1).count == 1)
+        #expect(log.ring(of: one, partition, after: 5, byteLimit: 1_000).isEmpty)
         let page = try log.follow(one)
         #expect(page.sequences == [5, 6, 7] && page.gaps == [gap(1, 2, .overrun)])
         #expect(try log.history(one).sequences == [5, 6, 7])

@@ -137,7 +137,7 @@ struct SequencerTests {
         #expect(batch.last?.record.message?.generation == 2 && batch.last?.isSilent == false)
     }
 
-    @Test("tells loops and log when a memory topic's partition jumps ahead")
+    @Test("tells loops and log when a memory topic's partition jumps ahead, and takes its messages one after the other")
     func raisedHead() throws {
         var (sequencer, batch) = try sequencer(.memory)
         let partition = Partition(origin: peer, generation: 1)
@@ -148,6 +148,8 @@ struct SequencerTests {
         #expect(batch.count == count)
         let outcome12 = sequencer.admit(message(4, position: 0), at: wall, into: &batch)
         #expect(outcome12 == .known)
+        let early = sequencer.admit(message(6, position: 0), at: wall, into: &batch)
+        #expect(early == .early && sequencer.memoryHead(of: topic, partition) == 4)
         let outcome13 = sequencer.admit(message(5, position: 0), at: wall, into: &batch)
         #expect(outcome13 == .taken)
     }

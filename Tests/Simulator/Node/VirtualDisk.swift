@@ -1,3 +1,4 @@
+import Clustering
 import Journal
 import Model
 
@@ -40,6 +41,15 @@ final class VirtualDisk {
     func scan(_ scan: JournalScan, reply: @escaping (ScanChunk) -> Void) {
         later(world.randomDuration(world.network.weather.readTime)) { disk in
             do { reply(try disk.log.scan(scan)) } catch { preconditionFailure("a scan failed: \(error)") }
+        }
+    }
+
+    /// Reads the ring of a memory topic a little later.
+    func ring(_ read: RingRead, reply: @escaping ([RingItem]) -> Void) {
+        later(world.randomDuration(world.network.weather.readTime)) { disk in
+            reply(
+                disk.log.ring(
+                    of: read.place.topic, read.place.partition, after: read.after, byteLimit: read.byteLimit))
         }
     }
 

@@ -44,6 +44,8 @@ final class VirtualLedger: ReplicaLedger {
         }
     }
 
+    func memoryHead(of place: MemoryPlace) -> UInt64? { sequencer.memoryHead(of: place.topic, place.partition) }
+
     func memoryHeads(matching filters: [TopicFilter]) -> [MemoryHead] {
         sequencer.registry.entries.keys.sorted().compactMap { name in
             guard let topic = sequencer.registry.topic(name), topic.durability == .memory,

@@ -26,6 +26,12 @@ package final class VirtualNode {
         case dropsRecordsOfFrames
         /// Delivers a loop's mail only in part, now and then.
         case losesMail
+        /// Throws the memory topics' records of a lane's frame away, now and then, and acknowledges it: nothing that
+        /// subscribers may notice.
+        case dropsMemoryRecordsOfFrames
+
+        /// The flaws that break a promise.
+        package static let harmful: [Flaw] = allCases.filter { $0 != .dropsMemoryRecordsOfFrames }
     }
 
     /// How a process ends.

@@ -29,10 +29,15 @@ extension VirtualProcess {
 
     /// The frame, without its records where this process is flawed.
     private func spoilt(_ bytes: [UInt8]) -> [UInt8] {
-        guard node.settings.flaw == .dropsRecordsOfFrames, world.randomChance(0.02) else { return bytes }
+        guard let flaw = node.settings.flaw, flaw == .dropsRecordsOfFrames || flaw == .dropsMemoryRecordsOfFrames,
+            world.randomChance(flaw == .dropsRecordsOfFrames ? 0.02 : 0.1)
+        else { return bytes }
         do {
             var frame = try LaneFrame.decode(bytes)
-            frame.items.removeAll { if case .record = $0 { true } else { false } }
+            frame.items.removeAll { item in
+                guard case .record(let record) = item else { return false }
+                return flaw == .dropsRecordsOfFrames || record.position == 0 && record.message != nil
+            }
             return frame.encode()
         } catch {
             return bytes

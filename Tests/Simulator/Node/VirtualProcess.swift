@@ -160,6 +160,10 @@ package final class VirtualProcess {
             let scan = JournalScan(
                 origin: read.origin, from: read.from, expected: read.after, byteLimit: read.byteLimit)
             disk.scan(scan) { [weak self] chunk in self?.post(.chunk(JournalChunk(chunk), for: purpose)) }
+        case .readRing(let peer, let boot, let read):
+            disk.ring(read) { [weak self] items in
+                self?.post(.ring(RingChunk(items, of: read.place), for: peer, boot: boot))
+            }
         case .replicated(let sequence):
             replicatedThrough = sequence
             world.note("replicated", node: node.index, sequence, isShown: false)
@@ -172,6 +176,20 @@ package final class VirtualProcess {
     }
 
     static func index(of id: NodeID) -> Int { Int(id.rawValue) - 1 }
+}
+
+extension RingChunk {
+    /// What a ring gave, as a lane takes it.
+    fileprivate init(_ items: [RingItem], of place: MemoryPlace) {
+        self.init(
+            place: place,
+            items: items.map { item in
+                switch item {
+                case .record(let record): .record(record)
+                case .lost(let offsets): .lost(offsets)
+                }
+            })
+    }
 }
 
 extension JournalChunk {

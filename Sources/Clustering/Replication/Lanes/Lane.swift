@@ -22,6 +22,8 @@ struct Lane {
     var subscribers: [TopicName: UInt64] = [:]
     /// Pulls of the peer that wait, the first being served.
     var waitingPulls: [PullService] = []
+    /// What the peer wants of a ring here, newest question only.
+    var waitingFetch: FetchService?
 
     /// What this node sends.
     struct Outbound {
@@ -45,6 +47,10 @@ struct Lane {
         var owesSubscribers = true
         /// What the peer is to be told of this node's interest.
         var owedInterest: OwedInterest? = .all
+        /// The last offsets sent of memory topics, as far as the peer was not told them as heads.
+        var heads: [TopicName: MemoryHead] = [:]
+        /// Whether records of memory topics left before they were sent.
+        var hasPassedOver = false
         var source = PushSource.unstarted
         /// The own positions that the peer has or was sent, indexed by slot.
         var after = [UInt64](repeating: 0, count: Slot.count)
@@ -103,6 +109,13 @@ struct Lane {
         let origin: Origin
         var after: [UInt64]
         var next: UInt64 = 0
+        var isReading = false
+    }
+
+    /// A peer's fetch being served.
+    struct FetchService {
+        let place: MemoryPlace
+        let after: UInt64
         var isReading = false
     }
 

@@ -6,8 +6,9 @@ import Model
 /// varints, then items, each a kind u8 and its fields. The link below keeps frames whole, sealed and in one session of
 /// two boots.
 package struct LaneFrame: Sendable {
-    /// The version of the lane format; peers that speak another are refused.
-    package static let formatVersion: UInt8 = 1
+    /// The version of the lane format; peers that speak another are refused. Version 2 brought the
+    /// items with which memory topics are fetched.
+    package static let formatVersion: UInt8 = 2
     /// How full a frame is filled before the next one begins, in bytes.
     package static let targetBytes = 64 * 1_024
 

@@ -22,6 +22,14 @@ package enum LaneItem: Sendable {
     case interestTaken(version: UInt64, heads: [MemoryHead])
     /// How many subscribers each topic has at the sender; topics with none are left out.
     case subscribers([TopicName: UInt64])
+    /// The sender's memory topics go on to these offsets, and all up to them was sent or is in its rings.
+    case heads([MemoryHead])
+    /// Asks for what the sender's ring has of its share of a memory topic after an offset.
+    case fetch(MemoryPlace, after: UInt64)
+    /// Offsets that the sender's ring has no more.
+    case lost(MemoryPlace, ClosedRange<UInt64>)
+    /// A fetch has given what it could; the asker asks again when it still lacks some.
+    case fetched(MemoryPlace)
 }
 
 /// The last offset that an origin gave in its share of a memory topic.
@@ -45,6 +53,8 @@ extension LaneItem {
 
     /// The most filters, heads or counts in one item.
     package static let maximumEntries = 65_536
+    /// How many heads one item carries at most when they are repeated, so that it fits a frame.
+    static let maximumHeads = 256
 
     func encode(into writer: inout ByteWriter) {
         switch self {
@@ -84,18 +94,28 @@ extension LaneItem {
         case .interestTaken(let version, let heads):
             writer.u8(9)
             writer.varint(version)
-            writer.list(heads) {
-                $0.string($1.topic.text)
-                $0.origin($1.partition.origin)
-                $0.varint(UInt64($1.partition.generation))
-                $0.varint($1.offset)
-            }
+            writer.heads(heads)
         case .subscribers(let counts):
             writer.u8(10)
             writer.list(counts.sorted { $0.key < $1.key }) {
                 $0.string($1.key.text)
                 $0.varint($1.value)
             }
+        case .heads(let heads):
+            writer.u8(11)
+            writer.heads(heads)
+        case .fetch(let place, let after):
+            writer.u8(12)
+            writer.place(place)
+            writer.varint(after)
+        case .lost(let place, let offsets):
+            writer.u8(13)
+            writer.place(place)
+            writer.varint(offsets.lowerBound)
+            writer.varint(offsets.upperBound)
+        case .fetched(let place):
+            writer.u8(14)
+            writer.place(place)
         }
     }
 
@@ -120,15 +140,21 @@ extension LaneItem {
                 removed: try reader.filters())
         case 9:
             let version = try reader.varint()
-            var heads: [MemoryHead] = []
-            for _ in 0..<(try reader.count(upTo: maximumEntries)) { heads.append(try reader.memoryHead()) }
-            return .interestTaken(version: version, heads: heads)
+            return .interestTaken(version: version, heads: try reader.memoryHeads())
         case 10:
             var counts: [TopicName: UInt64] = [:]
             for _ in 0..<(try reader.count(upTo: maximumEntries)) {
                 counts[try reader.topicName()] = try reader.varint()
             }
             return .subscribers(counts)
+        case 11: return .heads(try reader.memoryHeads())
+        case 12: return .fetch(try reader.place(), after: try reader.varint())
+        case 13:
+            let place = try reader.place()
+            let (from, to) = (try reader.varint(), try reader.varint())
+            guard from >= 1, from <= to else { throw .invalid("lost offsets") }
+            return .lost(place, from...to)
+        case 14: return .fetched(try reader.place())
         case let kind: throw .invalid("lane item kind \(kind)")
         }
     }
@@ -138,6 +164,19 @@ extension ByteWriter {
     fileprivate mutating func origin(_ origin: Origin) {
         u64(origin.node.rawValue)
         u64(origin.epoch.rawValue)
+    }
+
+    fileprivate mutating func place(_ place: MemoryPlace) {
+        string(place.topic.text)
+        origin(place.partition.origin)
+        varint(UInt64(place.partition.generation))
+    }
+
+    fileprivate mutating func heads(_ heads: [MemoryHead]) {
+        list(heads) {
+            $0.place($1.place)
+            $0.varint($1.offset)
+        }
     }
 
     fileprivate mutating func list<Element>(_ elements: [Element], _ write: (inout ByteWriter, Element) -> Void) {
@@ -163,11 +202,19 @@ extension ByteReader {
         return filters
     }
 
-    fileprivate mutating func memoryHead() throws(FormatError) -> MemoryHead {
+    fileprivate mutating func place() throws(FormatError) -> MemoryPlace {
         let topic = try topicName()
         let origin = try origin()
         let generation = UInt32(try count(upTo: Int(UInt32.max)))
-        return MemoryHead(
-            topic: topic, partition: Partition(origin: origin, generation: generation), offset: try varint())
+        return MemoryPlace(topic: topic, partition: Partition(origin: origin, generation: generation))
+    }
+
+    fileprivate mutating func memoryHeads() throws(FormatError) -> [MemoryHead] {
+        var heads: [MemoryHead] = []
+        for _ in 0..<(try count(upTo: LaneItem.maximumEntries)) {
+            let place = try place()
+            heads.append(MemoryHead(topic: place.topic, partition: place.partition, offset: try varint()))
+        }
+        return heads
     }
 }

@@ -8,7 +8,7 @@ package struct LinkHello: Equatable, Sendable {
     /// The layout of the fields that this build writes and reads.
     package static let layout: UInt8 = 1
     /// The version of what nodes say inside sessions; nodes of different versions open none.
-    package static let wireVersion: UInt16 = 1
+    package static let wireVersion: UInt16 = 2
     /// The length of a sealed hello, in bytes.
     package static let sealedLength = 512
     /// The longest host name in an endpoint, in bytes (RFC 1035 §2.3.4).
