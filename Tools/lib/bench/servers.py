@@ -67,9 +67,9 @@ class Server:
         self._folder.cleanup()
 
     def _listens(self):
-        wanted = f"0100007F:{self.port:04X}"
-        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-        return any(line.split()[1] == wanted and line.split()[3] == "0A" for line in lines)
+        """Whether the port is held by a listener, at whatever address."""
+        lines = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()]
+        return any(line[1].endswith(f":{self.port:04X}") and line[3] == "0A" for line in lines[1:])
 
     def pids(self):
         """The process and its children."""
