@@ -56,8 +56,8 @@ def attach():
     """Attaches clients to nodes, and closes them after the test."""
     clients = []
 
-    def attach(node, token=None):
-        clients.append(Live(node, token))
+    def attach(node, token=None, **options):
+        clients.append(Live(node, token, **options))
         return clients[-1]
 
     yield attach

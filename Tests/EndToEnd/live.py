@@ -31,11 +31,13 @@ class Gone(Exception):
 class Live:
     """One connection. `events` are deliveries and what belongs to them (cursors, gaps), in the order of arrival."""
 
-    def __init__(self, node, token=None):
+    def __init__(self, node, token=None, compression="deflate"):
         query = f"?token={token}" if token else ""
         self._connection = ExitStack()
         self.socket = self._connection.enter_context(
-            connect(f"{node.url}/live{query}", max_size=None, max_queue=None, open_timeout=LIMIT)
+            connect(
+                f"{node.url}/live{query}", max_size=None, max_queue=None, open_timeout=LIMIT, compression=compression
+            )
         )
         self.session = json.loads(self.socket.recv(LIMIT))
         assert self.session["type"] == "session", self.session
