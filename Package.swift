@@ -81,7 +81,7 @@ let package = Package(
         // Tests, fastest first; the simulator runs whole clusters in one process under a virtual clock.
         .testTarget(name: "ModelTests", dependencies: ["Model"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "Model"]),
-        .testTarget(name: "WebSocketTests", dependencies: ["Model", "WebSocket"]),
+        .testTarget(name: "WebSocketTests", dependencies: ["CZlib", "Model", "WebSocket"]),
         .target(
             name: "Simulator", dependencies: ["Broker", "Clustering", "Dialects", "JSON", "Journal", "Model"],
             path: "Tests/Simulator"),

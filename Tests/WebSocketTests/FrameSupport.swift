@@ -21,16 +21,21 @@ extension MessageAssembler {
 }
 
 /// What a stream brings in one read.
-func outcome(of bytes: [UInt8], for role: Role = .client, limit: Int = 1 << 20) -> Outcome {
-    var assembler = MessageAssembler(role: role, messageLimit: limit)
+func outcome(
+    of bytes: [UInt8], for role: Role = .client, limit: Int = 1 << 20, acceptsCompressed: Bool = false
+) -> Outcome {
+    var assembler = MessageAssembler(role: role, messageLimit: limit, acceptsCompressed: acceptsCompressed)
     var outcome = Outcome()
     assembler.feed(bytes, into: &outcome)
     return outcome
 }
 
 /// What a stream brings when reads end at random places, until its first violation.
-func outcome(of bytes: [UInt8], for role: Role, limit: Int = 1 << 20, cutBy random: inout RandomSource) -> Outcome {
-    var assembler = MessageAssembler(role: role, messageLimit: limit)
+func outcome(
+    of bytes: [UInt8], for role: Role, limit: Int = 1 << 20, acceptsCompressed: Bool = false,
+    cutBy random: inout RandomSource
+) -> Outcome {
+    var assembler = MessageAssembler(role: role, messageLimit: limit, acceptsCompressed: acceptsCompressed)
     var outcome = Outcome()
     var rest = bytes[...]
     while !rest.isEmpty, outcome.violation == nil {
@@ -43,10 +48,11 @@ func outcome(of bytes: [UInt8], for role: Role, limit: Int = 1 << 20, cutBy rand
 
 /// One frame.
 func frame(
-    _ opcode: Opcode, isFinal: Bool = true, _ payload: [UInt8], mask: MaskingKey? = nil
+    _ opcode: Opcode, isFinal: Bool = true, isCompressed: Bool = false, _ payload: [UInt8], mask: MaskingKey? = nil
 ) -> [UInt8] {
     var bytes: [UInt8] = []
-    FrameEncoder.frame(opcode, isFinal: isFinal, payload[...], mask: mask, into: &bytes)
+    FrameEncoder.frame(
+        opcode, isFinal: isFinal, isCompressed: isCompressed, payload[...], mask: mask, into: &bytes)
     return bytes
 }
 

@@ -58,6 +58,7 @@ struct HandshakeTests {
         #expect(try refusal([5: "Content-Length: 4"]) == .bodyUnexpected)
         #expect(try refusal([5: "Content-Length: 0"]) == nil)
         #expect(try refusal([5: "Transfer-Encoding: chunked"]) == .bodyUnexpected)
+        #expect(try refusal([5: "Sec-WebSocket-Extensions: a; ="]) == .extensionsInvalid)
     }
 
     @Test("is refused with a complete response")

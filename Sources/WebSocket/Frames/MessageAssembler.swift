@@ -41,6 +41,9 @@ package struct MessageAssembler: ~Copyable {
     /// The bytes of memory that incomplete frames and messages take now, an open message's inflater left out.
     package var bufferedByteCount: Int { header.capacity + control.capacity + message.payload.capacity }
 
+    /// Whether a compressed message is open, and so an inflater there.
+    package var isInflating: Bool { message.isCompressed }
+
     /// Takes the next bytes of the stream and appends what they complete.
     ///
     /// After a close frame or a violation every further byte is passed over (RFC 6455 §1.4).
