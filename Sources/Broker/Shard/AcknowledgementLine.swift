@@ -22,6 +22,8 @@ struct AcknowledgementLine {
         self.through = through
     }
 
+    var isEmpty: Bool { start == entries.count }
+
     func isSettled(_ sequence: UInt64) -> Bool { sequence <= through }
 
     /// Adds a reply in the order of sequences; one that repeats an older message goes before the others.

@@ -2,6 +2,9 @@ import Model
 
 extension Shard {
     /// Everything up to this local sequence is on this node's disk.
+    /// Whether a reply waits for records to be on this node's disk.
+    package var awaitsStorage: Bool { !stored.isEmpty }
+
     package mutating func durable(through sequence: UInt64, into effects: inout [ShardEffect]) {
         for entry in stored.settle(through: sequence) { finish(entry, into: &effects) }
     }

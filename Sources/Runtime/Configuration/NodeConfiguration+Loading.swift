@@ -18,7 +18,7 @@ extension NodeConfiguration {
             layers.append(try read(defaultFile))
         }
         return try NodeConfiguration(
-            layers, hostName: ProcessInfo.processInfo.hostName, cores: ProcessInfo.processInfo.activeProcessorCount)
+            layers, hostName: ProcessInfo.processInfo.hostName, cores: usableCores())
     }
 
     private static func read(_ path: String) throws(ConfigurationError) -> SettingLayer {

@@ -48,7 +48,7 @@ package struct NodeConfiguration: Sendable {
     package var trustedProxies: [AddressBlock]
     /// How long a login's token lasts; default 12 h.
     package var loginLifetime: Duration
-    /// Event loops of the front; default one for each core.
+    /// Event loops of the front; default one for each core that the process may use.
     package var loops: Int
     /// Over how long clients are told to go elsewhere at a stop; default 5 s.
     package var drainWindow: Duration

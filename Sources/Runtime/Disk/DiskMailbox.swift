@@ -25,12 +25,20 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
     }
 
     package func put(_ element: Element) {
+        if enqueue(element) { wake() }
+    }
+
+    /// Puts an element down without waking the thread; says whether ``wake()`` must follow.
+    package func enqueue(_ element: Element) -> Bool {
         pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
         elements.append(element)
         // Whoever finds it filled already is awake, or about to be.
-        if elements.count == 1 { pthread_cond_signal(filled) }
-        pthread_mutex_unlock(mutex)
+        return elements.count == 1
     }
+
+    /// Wakes the thread: not under a lock that it needs, or it would only be awake to wait.
+    package func wake() { pthread_cond_signal(filled) }
 
     /// Takes everything, in order; waits for the first until the deadline, and gives nothing when that passes.
     package func take(until deadline: MonotonicTime) -> [Element] {

@@ -74,10 +74,17 @@ package final class LogThread: Sendable {
 
     /// Appends what was sequenced; batches are written in the order of these calls.
     package func append(_ batch: [Sequenced]) {
-        guard !batch.isEmpty else { return }
-        backlog.add(LogLoop.cost(of: batch), ordering: .relaxed)
-        mailbox.put(.append(batch))
+        if enqueue(batch) { wake() }
     }
+
+    /// As ``append(_:)`` without waking the thread; says whether ``wake()`` must follow.
+    package func enqueue(_ batch: [Sequenced]) -> Bool {
+        guard !batch.isEmpty else { return false }
+        backlog.add(LogLoop.cost(of: batch), ordering: .relaxed)
+        return mailbox.enqueue(.append(batch))
+    }
+
+    package func wake() { mailbox.wake() }
 
     /// Whether what waits to be written is within its limit; publishes are to be refused while it is not.
     package var hasRoom: Bool { backlog.load(ordering: .relaxed) <= settings.backlogLimit }

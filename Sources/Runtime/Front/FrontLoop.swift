@@ -157,10 +157,8 @@ package final class FrontLoop {
         deliver()
     }
 
-    func durable(through sequence: UInt64) {
-        shard.durable(through: sequence, into: &effects)
-        settle()
-    }
+    /// The log's thread has been asked to say when the disk comes further, and it has.
+    func storageHasAdvanced() { settle() }
 
     func replicated(through sequence: UInt64) {
         shard.replicated(through: sequence, into: &effects)
@@ -208,11 +206,14 @@ package final class FrontLoop {
     private func settle() {
         guard !isSettling else { return }
         isSettling = true
-        while !effects.isEmpty {
-            var batch: [ShardEffect] = []
-            swap(&batch, &effects)
-            for effect in batch { carryOut(effect) }
-        }
+        repeat {
+            while !effects.isEmpty {
+                var batch: [ShardEffect] = []
+                swap(&batch, &effects)
+                for effect in batch { carryOut(effect) }
+            }
+            if shard.awaitsStorage { shard.durable(through: port.durability.awaitMore(), into: &effects) }
+        } while !effects.isEmpty
         isSettling = false
         scheduleWakeUp()
     }

@@ -6,6 +6,7 @@ import NIOCore
 package struct FrontPort: Sendable {
     package let eventLoop: any EventLoop
     private let loop: NIOLoopBoundBox<FrontLoop?>
+    let durability = DurabilityGauge()
 
     /// Makes a loop's share of the front; called on the loop.
     package static func start(
@@ -44,7 +45,9 @@ package struct FrontPort: Sendable {
     package func wake() { run { $0.mailHasCome() } }
 
     /// Everything up to this local sequence is on this node's disk.
-    package func durable(through sequence: UInt64) { run { $0.durable(through: sequence) } }
+    package func durable(through sequence: UInt64) {
+        if durability.advance(to: sequence) { run { $0.storageHasAdvanced() } }
+    }
 
     /// Everything of this node's own up to this local sequence is on the disks of a majority of the replicas.
     package func replicated(through sequence: UInt64) { run { $0.replicated(through: sequence) } }

@@ -14,7 +14,8 @@ final class Wiring: Sendable {
         var ledger: SharedLedger?
         var logger: Logger?
         var ports: (@Sendable () -> [FrontPort])?
-        var mustWake = false
+        var mustWakeLog = false
+        var mustWakeControl = false
     }
 
     func connect(log: LogThread, control: ControlDriver, ledger: SharedLedger, logger: Logger) {
@@ -37,17 +38,18 @@ final class Wiring: Sendable {
             guard let log = state.log, let control = state.control else {
                 preconditionFailure("nothing is sequenced before the parts are joined")
             }
-            log.append(batch)
-            if control.enqueue([.sequenced(batch)]) { state.mustWake = true }
+            if log.enqueue(batch) { state.mustWakeLog = true }
+            if control.enqueue([.sequenced(batch)]) { state.mustWakeControl = true }
         }
     }
 
     /// Wakes whom a batch waits for; called after the lock.
     func wake() {
-        let control = state.withLock { state in
-            defer { state.mustWake = false }
-            return state.mustWake ? state.control : nil
+        let (log, control) = state.withLock { state in
+            defer { (state.mustWakeLog, state.mustWakeControl) = (false, false) }
+            return (state.mustWakeLog ? state.log : nil, state.mustWakeControl ? state.control : nil)
         }
+        log?.wake()
         control?.wake()
     }
 

@@ -117,6 +117,7 @@ class Roost(Server):
         return [
             BINARY, "serve", "--data", folder / "data", "--listen", f"127.0.0.1:{front}",
             "--gossip", f"127.0.0.1:{gossip}", "--bus", f"127.0.0.1:{bus}", "--log-level", "error",
+            "--limits-upgrades-per-second", "0",
         ]  # fmt: skip
 
 
