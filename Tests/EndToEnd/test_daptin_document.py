@@ -9,6 +9,7 @@ import pytest
 
 from cluster import Cluster
 from javascript import FIXTURES, MODULES, Program, needs_chromium, needs_node, needs_react
+from live import Refused
 from tokens import SECRET, token
 
 DOCUMENT = (FIXTURES / "daptin-websocket-api.md").read_text()
@@ -86,7 +87,10 @@ def test_a_token_is_needed_and_has_to_be_good(guarded, attach):
     good = attach(guarded, token("alice", roles=["admin"]))
     assert good.session["data"]["user"] == "alice"
     forged = token("eve", secret="another secret of that length 0123456789")
-    bad = [None, "nonsense", forged, token("eve", lifetime=-60), token("eve", algorithm="none")]
+    stranger = attach(guarded)  # may say who it is by `auth`, and nothing else
+    with pytest.raises(Refused, match="AUTH_REQUIRED"):
+        stranger.ask("list-topic")
+    bad = ["nonsense", forged, token("eve", lifetime=-60), token("eve", algorithm="none")]
     for each in bad:
         # Refused before the upgrade, or told and closed with 1008; never let in.
         try:

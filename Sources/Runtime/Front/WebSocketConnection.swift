@@ -186,6 +186,7 @@ final class WebSocketConnection: ChannelInboundHandler {
                 // RFC 6455 §5.5.3: of several pings that wait, the newest may be answered for all.
                 guard !isCongested else {
                     waitingPing = payload
+                    countUnread(payload.count + 2)
                     continue
                 }
                 FrameEncoder.pong(payload, into: &pongs)
@@ -232,8 +233,12 @@ final class WebSocketConnection: ChannelInboundHandler {
     /// Writes what the client itself asked for, and counts it when the client does not read.
     private func writeReply(_ bytes: ByteBuffer, frames: Int = 1) {
         write(bytes, frames: frames)
-        guard isCongested else { return }
-        unreadReplies += bytes.readableBytes
+        if isCongested { countUnread(bytes.readableBytes) }
+    }
+
+    /// Counts bytes for a client that does not read; past the limit it is not read either.
+    private func countUnread(_ bytes: Int) {
+        unreadReplies += bytes
         if unreadReplies > loop.settings.unreadReplyLimit { setReading(false) }
     }
 

@@ -86,25 +86,31 @@ struct FrontTests {
         }
     }
 
+    /// Awaits a client's next frame, and shows what came instead.
+    private func expect(_ connection: RawConnection, _ frame: String) async throws {
+        let came = try await next(connection)
+        #expect(came == frame)
+    }
+
     @Test("closes with the right code for what a client may not send, and nobody else notices")
     func violations() async throws {
         try await FrontFixture.run { fixture in
             try await attached(fixture) { bystander in
                 try await attached(fixture) { connection in
                     try await connection.send([0x81, 0x02, 0x68, 0x69])
-                    #expect(try await next(connection) == "close 1002")
+                    try await expect(connection, "close 1002")
                 }
                 try await attached(fixture) { connection in
                     try await say(connection, .binary, "x")
-                    #expect(try await next(connection) == "close 1003")
+                    try await expect(connection, "close 1003")
                 }
                 try await attached(fixture) { connection in
                     try await connection.send([0x81, 0x81, 0, 0, 0, 0, 0xFF])
-                    #expect(try await next(connection) == "close 1007")
+                    try await expect(connection, "close 1007")
                 }
                 try await attached(fixture) { connection in
                     try await connection.send([0x81, 0xFF, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0])
-                    #expect(try await next(connection) == "close 1009")
+                    try await expect(connection, "close 1009")
                 }
                 try await say(bystander, .ping, "still here")
                 #expect(try await next(bystander) == "pong still here")
