@@ -143,7 +143,10 @@ final class WebSocketConnection: ChannelInboundHandler {
             receive(events)
             guard stage == .open else { return nil }
             loop.counters.violations += 1
-            if case .messageTooLarge = error { loop.counters.largeMessages += 1 }
+            switch error {
+            case .messageTooLarge, .inflatedTooLarge: loop.counters.largeMessages += 1
+            default: break
+            }
             if error.isOfCompression { loop.counters.inflateRefusals += 1 }
             close(error.code, error.reason)
             // What the peer says now is not read, not even its answer to the close (RFC 6455 §7.1.7), so our side of the
