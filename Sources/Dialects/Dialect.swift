@@ -9,6 +9,14 @@ package protocol Dialect: AnyObject {
     /// Whether a client may prove who it is by its first message, having brought no token in the upgrade.
     var authenticatesByMessage: Bool { get }
 
+    /// Whether a client whose credentials are not good is let in so far that it can be told in the dialect's own words,
+    /// before it is closed with 1008; else it is told by the HTTP status of the upgrade.
+    var explainsRefusals: Bool { get }
+
+    /// What the conversation asks on its own as soon as it is known who the client is: doors that stand for a
+    /// subscription begin with it.
+    func begin() -> [Request]
+
     /// Turns one text message into requests, in order. Whatever is wrong with it becomes a `.refuse` request.
     func receive(_ text: [UInt8]) -> [Request]
 
@@ -33,9 +41,54 @@ package protocol Dialect: AnyObject {
 extension Dialect {
     package var messageLimit: Int? { nil }
 
+    package var explainsRefusals: Bool { false }
+
+    package func begin() -> [Request] { [] }
+
     package func receive(binary: [UInt8]) -> [Request]? { nil }
 
     package func answersInBinary(_ reference: RequestReference) -> Bool { false }
+}
+
+/// A conversation over the response to one HTTP request: the client has said all it will, and reads until it goes.
+///
+/// Of a message that many receive, the body is written once, by ``Dialect/encoding``; the ending is each receiver's own.
+package protocol StreamDialect: Dialect {
+    /// The media type of the response.
+    static var contentType: String { get }
+
+    /// The bytes with which the response begins.
+    var opening: [UInt8] { get }
+
+    /// The bytes that go after the shared body of a message; the client has then seen it.
+    func ending(of item: Sequenced) -> [UInt8]
+
+    /// Bytes without a meaning, by which a silent connection is seen to be alive.
+    var heartbeat: [UInt8] { get }
+
+    /// The last that is said before the connection is closed for a reason that a WebSocket's close frame would give.
+    func farewell(code: UInt16, reason: String) -> [UInt8]
+}
+
+/// What a request for a stream brought along.
+package struct StreamRequest: Sendable {
+    /// The value of a query item with its `%` sequences resolved; nil where it is missing.
+    package let query: @Sendable (String) -> String?
+    /// The header `Last-Event-ID`.
+    package let lastEventID: String?
+    /// When the request came.
+    package let time: WallTime
+    /// After how long the client is to come again when the connection is lost.
+    package let retryAfter: Duration
+
+    package init(
+        query: @escaping @Sendable (String) -> String?, lastEventID: String?, time: WallTime, retryAfter: Duration
+    ) {
+        self.query = query
+        self.lastEventID = lastEventID
+        self.time = time
+        self.retryAfter = retryAfter
+    }
 }
 
 /// A way to write events that any number of receivers share.

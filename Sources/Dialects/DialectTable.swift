@@ -13,7 +13,7 @@ package struct ConversationContext: Sendable {
     }
 }
 
-/// Every door for WebSockets and the dialect that is spoken behind it, one line each.
+/// Every door for WebSockets and streams, and the dialect that is spoken behind it, one line each.
 package enum DialectTable {
     /// Begins a conversation.
     package typealias Opening = @Sendable (ConversationContext) -> any Dialect
@@ -28,6 +28,17 @@ package enum DialectTable {
         switch path {
         case "/live": { DaptinConversation($0, query: query) }
         case "/echo" where testDoors: { _ in EchoConversation() }
+        default: nil
+        }
+    }
+
+    /// Begins a stream; a refusal says what is wrong with the request.
+    package typealias StreamOpening = @Sendable (ConversationContext, StreamRequest) -> Result<any StreamDialect, Refusal>
+
+    /// How to begin a stream at a path that is asked with `GET`; nil where there is none.
+    package static func stream(forPath path: String) -> StreamOpening? {
+        switch path {
+        case "/events": { EventStreamConversation.open($0, $1) }
         default: nil
         }
     }

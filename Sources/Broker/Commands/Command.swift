@@ -16,6 +16,8 @@ package enum Command: Sendable {
     /// Renews or changes the session's principal by a token.
     case authenticate(token: String)
     case ping
+    /// The client is done, or has broken a rule of its dialect: the connection ends with a WebSocket close code.
+    case close(code: UInt16, reason: String)
     /// A request that the dialect found wrong; it is answered in its turn.
     case refuse(Refusal)
 
@@ -38,6 +40,8 @@ package enum Command: Sendable {
         case start(ReadStart)
         /// Topics that are not named begin at their oldest message.
         case cursors([TopicName: Cursor])
+        /// Topics that are not named begin at the first message of this time or later.
+        case recent([TopicName: Cursor], othersAfter: WallTime)
     }
 
     /// One entry of a subscription's `filters`.

@@ -75,6 +75,15 @@ struct SubscribeTask {
         case nil: nil
         case .start(let start): start
         case .cursors(let cursors): .cursor(cursors[topic] ?? Cursor())
+        case .recent(let cursors, let time): cursors[topic].map(ReadStart.cursor) ?? .time(time)
+        }
+    }
+
+    /// The places that the client named; nil where it gave one start for all.
+    var places: [TopicName: Cursor]? {
+        switch since {
+        case nil, .start: nil
+        case .cursors(let cursors), .recent(let cursors, _): cursors
         }
     }
 }

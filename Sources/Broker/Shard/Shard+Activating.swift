@@ -43,7 +43,7 @@ extension Shard {
 
     private mutating func register(_ task: SubscribeTask, _ slot: Int, into effects: inout [ShardEffect]) {
         var subscription = Session.Subscription(selector: task.selector, holdsInterest: task.holdsInterest)
-        if task.filter.exact == nil, case .cursors(let cursors) = task.since {
+        if task.filter.exact == nil, let cursors = task.places {
             subscription.unmet = cursors.filter { task.filter.matches($0.key) && topicIndexes[$0.key] == nil }
         }
         if let replaced = sessions[slot]!.subscriptions.updateValue(subscription, forKey: task.filter) {

@@ -64,6 +64,7 @@ extension Shard {
             sessions[slot]!.pendingCount += 1
             effects.append(.verify(connection, reference, token: token))
         case .ping: answer(.pong, connection, reference, into: &effects)
+        case .close(let code, let reason): effects.append(.close(connection, code: code, reason: reason))
         case .refuse(let refusal): refuse(refusal, connection, reference, into: &effects)
         }
     }
@@ -71,7 +72,7 @@ extension Shard {
     /// Why a request is not even looked at: no token yet, an ended one, too many requests that wait.
     mutating func admit(_ command: Command, _ slot: Int, at now: Now) -> Refusal? {
         switch command {
-        case .ping, .refuse: return nil
+        case .ping, .close, .refuse: return nil
         default: break
         }
         if sessions[slot]!.pendingCount >= settings.pendingRequestsPerConnection { return .rateLimited }

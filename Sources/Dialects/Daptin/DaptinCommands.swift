@@ -142,6 +142,7 @@ enum DaptinCommands {
             case nil: start = nil
             case .start(let given): start = given
             case .cursors(let cursors): start = .cursor(cursors[topic] ?? Cursor())
+            case .recent(let cursors, let time): start = cursors[topic].map(ReadStart.cursor) ?? .time(time)
             }
             return .history(Command.History(topic: topic, since: start, until: until, limit: limit))
         }

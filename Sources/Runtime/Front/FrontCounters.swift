@@ -4,7 +4,9 @@ package struct FrontCounters: Sendable, Equatable {
     package var accepted: UInt64 = 0
     /// Those that became a WebSocket.
     package var upgraded: UInt64 = 0
-    /// Upgrades that were refused.
+    /// Those that became a stream of events over HTTP.
+    package var streams: UInt64 = 0
+    /// Upgrades and streams that were refused.
     package var refused = Tally<UpgradeRefusalReason>()
     /// Connections that were closed as they came, because far more were open than may be.
     package var turnedAway: UInt64 = 0
@@ -48,6 +50,7 @@ package struct FrontCounters: Sendable, Equatable {
     package mutating func add(_ other: FrontCounters) {
         accepted += other.accepted
         upgraded += other.upgraded
+        streams += other.streams
         refused.add(other.refused)
         turnedAway += other.turnedAway
         largeHeads += other.largeHeads

@@ -2,7 +2,6 @@ import Broker
 import Dialects
 import Model
 import NIOCore
-import WebSocket
 
 extension FrontLoop {
     /// Does what the shard wants.
@@ -36,7 +35,7 @@ extension FrontLoop {
         for connection in hub.members(of: list)?.connections ?? [] { client(connection)?.notify(notice) }
     }
 
-    func client(_ connection: ConnectionID) -> WebSocketConnection? {
+    func client(_ connection: ConnectionID) -> ClientConnection? {
         guard case .client(let client) = occupant(connection) else { return nil }
         return client
     }
@@ -53,7 +52,7 @@ extension FrontLoop {
 
     private func close(_ connection: ConnectionID, _ code: UInt16, _ reason: String) {
         switch occupant(connection) {
-        case .client(let client): client.close(CloseCode(rawValue: code), reason)
+        case .client(let client): client.close(code: code, reason)
         case .caller(let caller):
             caller.replies.append(.refused(.internal("the session was closed: \(reason)")))
             finish(caller, connection)

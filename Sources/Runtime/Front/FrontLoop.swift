@@ -28,7 +28,7 @@ package final class FrontLoop {
     var isTickMixed = false
     var isFlushScheduled = false
     /// Connections with frames in their own queues.
-    var unflushed: [WebSocketConnection] = []
+    var unflushed: [ClientConnection] = []
     /// The sockets to which fan-out may hand bytes, by the index of their connection.
     var descriptors: ContiguousArray<CInt> = []
     /// Every open connection that is no client of the shard: those of HTTP, and those that have not said what they are.
@@ -54,7 +54,7 @@ package final class FrontLoop {
 
     /// Who stands behind a connection of the shard.
     enum Occupant {
-        case client(WebSocketConnection)
+        case client(ClientConnection)
         /// One call from another door, which waits for its replies.
         case caller(Caller)
     }

@@ -1,12 +1,12 @@
 import NIOCore
 import WebSocket
 
-/// Carries a connection's bytes to its HTTP side and back, and finds an upgrade among later requests.
+/// Carries a connection's bytes to its HTTP side and back, and finds an upgrade, or a stream, among later requests.
 ///
 /// Proxies keep connections and reuse them, so a request to become a WebSocket may follow others, also before they are
 /// answered. The relay knows where requests begin (``RequestFraming``). It holds such a request back, with every byte
 /// behind it, until all responses before it are written; then it decides as the sniffer does. When the answer is yes the
-/// HTTP side ends and a ``WebSocketConnection`` takes the relay's place; when it is no, HTTP goes on where it may.
+/// HTTP side ends and a ``ClientConnection`` takes the relay's place; when it is no, HTTP goes on where it may.
 ///
 /// It holds at most one head and what one read brought: it reads on only when the HTTP side asks. Confined to its loop.
 final class HTTPRelay: ChannelInboundHandler, RemovableChannelHandler {
@@ -225,7 +225,6 @@ final class HTTPRelay: ChannelInboundHandler, RemovableChannelHandler {
         held.moveReaderIndex(forwardBy: count)
         switch desk.decide(visit, keepsAlive: true) {
         case .accept(let connection):
-            desk.loop.counters.upgraded += 1
             become(connection, context)
         case .refuse(let response, let closing):
             let written = context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: response)))
@@ -240,7 +239,7 @@ final class HTTPRelay: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// Ends the HTTP side and gives the connection, with what is held, to a WebSocket.
-    private func become(_ connection: () -> WebSocketConnection, _ context: ChannelHandlerContext) {
+    private func become(_ connection: () -> ClientConnection, _ context: ChannelHandlerContext) {
         let rest = held
         end()
         guard setOptions(isHTTP: false, context) else { return }

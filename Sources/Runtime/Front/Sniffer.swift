@@ -75,7 +75,6 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
         switch desk.decide(visit, keepsAlive: false) {
         case .refuse(let response, _): end(with: response, context)
         case .accept(let connection):
-            loop.counters.upgraded += 1
             received.moveReaderIndex(forwardBy: consumed)
             replace(context) { try $0.addHandler(connection()) }
         }

@@ -1,14 +1,17 @@
 import Broker
 import JSON
 
-/// Responses to upgrades that are refused.
+/// Responses to upgrades and streams that are refused.
 enum UpgradeRefusal {
     /// The complete response to a refusal, with the envelope that REST has.
     ///
     /// - Parameters:
     ///   - closing: whether it says that the connection is closed after it.
     ///   - delay: after how long the client may try again; rounded up to whole seconds.
-    static func response(to refusal: Refusal, closing: Bool, retryAfter delay: Duration = pause) -> [UInt8] {
+    ///   - fields: more header lines.
+    static func response(
+        to refusal: Refusal, closing: Bool, retryAfter delay: Duration = pause, fields: [String] = []
+    ) -> [UInt8] {
         let status = refusal.status
         let body = refusal.envelope
         var lines = [
@@ -18,6 +21,7 @@ enum UpgradeRefusal {
         if closing { lines.append("Connection: close") }
         if status.code == 401 { lines.append("WWW-Authenticate: Bearer") }
         if status.code == 503 { lines.append("Retry-After: \(max(1, (delay.milliseconds + 999) / 1_000))") }
+        lines += fields
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
     }
 
@@ -44,6 +48,8 @@ package enum UpgradeRefusalReason: String, CaseIterable, Sendable {
     case handshake
     case authentication
     case origin
+    /// What is asked for cannot be had: a topic that is not there or may not be read, a place that cannot be understood.
+    case request
 
     /// What the client is told; nil where the reason itself says more.
     var refusal: Refusal? {
@@ -51,7 +57,7 @@ package enum UpgradeRefusalReason: String, CaseIterable, Sendable {
         case .connections, .draining: .connectionLimit
         case .address: .addressLimit
         case .rate: .attachLimit
-        case .handshake, .authentication, .origin: nil
+        case .handshake, .authentication, .origin, .request: nil
         }
     }
 }

@@ -4,29 +4,13 @@ import Model
 import NIOCore
 import WebSocket
 
-/// One client's WebSocket: the last handler of its channel, and a receiver in the hub. Confined to its loop.
+/// One client's WebSocket.
 ///
-/// Frames leave at the end of the loop's tick, see ``Outbound``. When more than the high mark waits to be sent, the shard
-/// takes the connection off the live stream; a client that goes on asking without reading the answers is, after a further
-/// bound, not read from either.
-final class WebSocketConnection: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    /// In which form it takes events.
-    let form: WireForm.Index
-    let loop: FrontLoop
-    var outbound = Outbound(descriptor: nil)
-    private(set) var context: ChannelHandlerContext?
-    private(set) var connection: ConnectionID?
-    var stage = Stage.open
-    private let dialect: any Dialect
-    /// What is needed only to begin.
-    private var opening: Opening?
+/// A client that goes on asking without reading the answers is, after a further bound, not read from either.
+final class WebSocketConnection: ClientConnection {
     /// What was agreed about compression; nil for none.
     private let deflate: DeflateAgreement?
     private var assembler: MessageAssembler
-    private var isCongested = false
     /// Bytes of replies written while congested.
     private var unreadReplies = 0
     /// The newest ping that came while congested.
@@ -36,89 +20,20 @@ final class WebSocketConnection: ChannelInboundHandler {
     /// Whether the shard wants nothing more from the client for now.
     private var isHeld = false
 
-    enum Stage {
-        case open
-        /// A close frame was sent or is about to be; what comes is passed over.
-        case closing
-        /// Both close frames were sent; the connection closes when the last bytes have left.
-        case ending
-        case closed
-    }
-
-    /// - Parameters:
-    ///   - principal: nil for a client that has yet to authenticate.
-    ///   - greeting: the response to the upgrade, which goes before everything else.
-    ///   - deflate: what the response agrees to about compression.
-    ///   - isSecure: whether the channel encrypts, so that bytes must go through it.
-    init(
-        dialect: any Dialect, loop: FrontLoop, principal: Principal?, greeting: ByteBuffer, deflate: DeflateAgreement?,
-        isSecure: Bool
-    ) {
-        self.dialect = dialect
-        self.loop = loop
+    /// - Parameter deflate: what the response to the upgrade agrees to about compression.
+    init(dialect: any Dialect, loop: FrontLoop, deflate: DeflateAgreement?, opening: ClientOpening) {
         self.deflate = deflate
-        opening = Opening(principal: principal, greeting: greeting, isSecure: isSecure)
-        form = loop.index(of: WireForm(encoding: dialect.encoding, window: deflate?.window))
         assembler = MessageAssembler(
             role: .server, messageLimit: dialect.messageLimit ?? loop.settings.messageLimit,
             acceptsCompressed: deflate != nil)
         if deflate != nil { loop.counters.compressing += 1 }
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        guard let opening else { preconditionFailure("a connection is added to one pipeline, once") }
-        self.opening = nil
-        loop.isClient(context.channel)
-        if !opening.isSecure { outbound = Outbound(descriptor: descriptor(of: context)) }
-        // The notice that opens the session is written in here, after the greeting.
-        _ = loop.open(
-            { connection in
-                self.connection = connection
-                self.enqueue(opening.greeting, frames: 0)
-                return .client(self)
-            }, principal: opening.principal)
-    }
-
-    private final class Opening {
-        let principal: Principal?
-        /// The response to the upgrade.
-        let greeting: ByteBuffer
-        let isSecure: Bool
-
-        init(principal: Principal?, greeting: ByteBuffer, isSecure: Bool) {
-            self.principal = principal
-            self.greeting = greeting
-            self.isSecure = isSecure
-        }
-    }
-
-    /// The channel's socket; nil where it has none.
-    private func descriptor(of context: ChannelHandlerContext) -> CInt? {
-        do {
-            return try context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
-                $0
-            }
-        } catch {
-            return nil  // It has closed already.
-        }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        stage = .closed
-        self.context = nil
-        _ = outbound.takeAll()
-        if let connection { loop.closed(connection) }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A reset or a broken TLS record: nobody is there to be told.
-        context.close(promise: nil)
+        super.init(
+            dialect: dialect, form: .frames(dialect.encoding, window: deflate?.window), loop: loop, opening: opening)
     }
 
     // MARK: From the client
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    override func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard stage != .closed else { return }
         let bytes = unwrapInboundIn(data)
         loop.counters.bytesReceived += UInt64(bytes.readableBytes)
@@ -219,11 +134,11 @@ final class WebSocketConnection: ChannelInboundHandler {
 
     // MARK: To the client
 
-    func notify(_ notice: Notice) {
+    override func notify(_ notice: Notice) {
         if let text = dialect.encode(notice) { write(frame(.text, text)) }
     }
 
-    func reply(_ reply: Reply, to reference: RequestReference) {
+    override func reply(_ reply: Reply, to reference: RequestReference) {
         let opcode: Opcode = dialect.answersInBinary(reference) ? .binary : .text
         for answer in dialect.encode(reply, to: reference) { writeReply(frame(opcode, answer)) }
     }
@@ -248,32 +163,24 @@ final class WebSocketConnection: ChannelInboundHandler {
     /// Whether the client's socket is to be read.
     private var mayRead: Bool { !isHeld && unreadReplies <= loop.settings.unreadReplyLimit }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard let connection, stage == .open, context.channel.isWritable == isCongested else { return }
-        isCongested = !context.channel.isWritable
-        if isCongested {
-            loop.congested(connection)
-        } else {
-            let wasReading = mayRead
-            unreadReplies = 0
-            if !wasReading, mayRead { setReading(true) }
-            if let payload = waitingPing {
-                var frame: [UInt8] = []
-                FrameEncoder.pong(payload, into: &frame)
-                writeReply(ByteBuffer(bytes: frame))
-            }
-            waitingPing = nil
-            loop.drained(connection)
+    override func hasRoom() {
+        let wasReading = mayRead
+        unreadReplies = 0
+        if !wasReading, mayRead { setReading(true) }
+        if let payload = waitingPing {
+            var frame: [UInt8] = []
+            FrameEncoder.pong(payload, into: &frame)
+            writeReply(ByteBuffer(bytes: frame))
         }
+        waitingPing = nil
     }
 
-    /// The client sends too fast: its socket is not read until ``release()``.
-    func hold() {
+    override func hold() {
         isHeld = true
         if stage == .open { setReading(false) }
     }
 
-    func release() {
+    override func release() {
         isHeld = false
         if stage == .open, mayRead { setReading(true) }
     }
@@ -292,7 +199,7 @@ final class WebSocketConnection: ChannelInboundHandler {
     // MARK: The end
 
     /// Sends a ping; closes when nothing was heard for the time-out since the first that was not answered.
-    func ping() {
+    override func ping() {
         // What a client says while it is held is not read, its pongs included.
         guard stage == .open, !isHeld else { return }
         guard loop.settings.pingInterval * unansweredPings < loop.settings.pongTimeout else {
@@ -305,30 +212,25 @@ final class WebSocketConnection: ChannelInboundHandler {
         write(ByteBuffer(bytes: frame))
     }
 
-    func drain(retryAfter delay: Duration, nodes: [String]) {
-        notify(.draining(retryAfter: delay, nodes: nodes))
-        close(.serviceRestart, "\(delay.milliseconds)")
-    }
+    override func close(code: UInt16, _ reason: String) { close(CloseCode(rawValue: code), reason) }
 
     /// Sends a close frame and gives the peer a while to answer it.
-    func close(_ code: CloseCode, _ reason: String) {
-        guard stage == .open, let context else { return }
+    private func close(_ code: CloseCode, _ reason: String) {
+        guard stage == .open, context != nil else { return }
         writeLast(code, reason)
         guard stage == .open else { return }
         stage = .closing
         // Closing at once could reset the connection under the frame; the peer closes first, or time does.
         setReading(true)
-        closeLater(context)
+        closeLater()
     }
 
     /// Answers the peer's close frame, or takes its answer to ours (RFC 6455 §5.5.1), and ends the connection.
     private func peerCloses(_ code: CloseCode?) {
-        guard let context else { return }
+        guard context != nil else { return }
         if stage == .open { writeLast(code, "") }
-        guard outbound.unfinishedWrites > 0 else { return context.close(promise: nil) }
-        // The channel still has bytes for a peer that may read them; it is given as long as for a close frame.
-        stage = .ending
-        closeLater(context)
+        // The channel may still have bytes for a peer that may read them; it is given as long as for a close frame.
+        closeAfterWrites()
     }
 
     /// Writes a close frame, and sends it with all that came before.
@@ -338,13 +240,5 @@ final class WebSocketConnection: ChannelInboundHandler {
         write(ByteBuffer(bytes: frame))
         flush()
         if let connection { loop.forbidDirect(connection) }
-    }
-
-    private func closeLater(_ context: ChannelHandlerContext) {
-        let channel = context.channel
-        let timer = loop.eventLoop.scheduleTask(in: loop.settings.closeTimeout.timeAmount) {
-            channel.close(promise: nil)
-        }
-        channel.closeFuture.whenComplete { _ in timer.cancel() }
     }
 }

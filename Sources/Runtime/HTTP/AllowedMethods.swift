@@ -5,8 +5,8 @@ enum AllowedMethods {
         switch path {
         case "/api/v1/auth/login": "POST"
         case "/api/v1/topics": "GET, POST"
-        case "/api/v1/cluster", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/openapi.json", "/",
-            "/chat", "/chat.css", "/chat.js", "/roost.js":
+        case "/api/v1/cluster", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/openapi.json",
+            "/", "/chat", "/chat.css", "/chat.js", "/roost.js":
             "GET"
         case _ where path.hasPrefix("/api/v1/topics/"): path.hasSuffix("/messages") ? "GET, POST" : "GET, PUT, DELETE"
         default: nil

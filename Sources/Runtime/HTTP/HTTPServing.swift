@@ -83,7 +83,7 @@ struct HTTPServing: Sendable {
         guard authentication.value.allows(origin: origin, host: request.head.authority) else { return }
         response.headers[.accessControlAllowOrigin] = origin
         response.headers[.accessControlAllowMethods] = "GET, POST, PUT, DELETE"
-        response.headers[.accessControlAllowHeaders] = "Authorization, Content-Type"
+        response.headers[.accessControlAllowHeaders] = "Authorization, Content-Type, Last-Event-ID"
         response.headers[.accessControlMaxAge] = "600"
     }
 }

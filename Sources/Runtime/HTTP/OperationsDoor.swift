@@ -48,7 +48,7 @@ extension FrontFigures {
     /// The figures as metrics.
     var metrics: [Metric] {
         [
-            Metric("roost_connections", .gauge, help: "Open WebSocket connections.", connections),
+            Metric("roost_connections", .gauge, help: "Open connections of clients: WebSockets and streams.", connections),
             Metric("roost_subscriptions", .gauge, help: "Live subscriptions.", subscriptions),
             Metric(
                 "roost_connections_accepted_total", .counter, help: "Connections accepted, HTTP and WebSocket.",
@@ -57,7 +57,10 @@ extension FrontFigures {
                 "roost_websockets_opened_total", .counter, help: "Connections that became a WebSocket.",
                 counters.upgraded),
             Metric(
-                "roost_websockets_refused_total", .counter, help: "Upgrades refused, by reason.",
+                "roost_streams_opened_total", .counter, help: "Connections that became a stream of events over HTTP.",
+                counters.streams),
+            Metric(
+                "roost_websockets_refused_total", .counter, help: "Upgrades and streams refused, by reason.",
                 samples: counters.refused.samples),
             Metric(
                 "roost_heads_refused_total", .counter, help: "Requests refused for too large a head.",

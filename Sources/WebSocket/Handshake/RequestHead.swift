@@ -37,6 +37,11 @@ package struct RequestHead: Equatable, Sendable {
             ? !fields.list("Connection", contains: "close") : fields.list("Connection", contains: "keep-alive")
     }
 
+    /// Whether something follows the head that belongs to the request (RFC 9112 §6).
+    package var announcesBody: Bool {
+        !fields.all("Transfer-Encoding").isEmpty || fields.all("Content-Length").contains { $0 != "0" }
+    }
+
     /// Whether the client waits to be told to send the body (RFC 9110 §10.1.1).
     package var expectsContinue: Bool {
         version == "HTTP/1.1" && fields.list("Expect", contains: "100-continue")

@@ -10,6 +10,8 @@ extension FrontLoop {
     /// Writes one message to everybody on a list, encoded once for each form.
     func fanOut(_ item: Sequenced, to list: ListID) {
         guard let members = hub.members(of: list) else { return }
+        for form in members.formsTaken where forms[Int(form)].isPersonal { writePersonally(item, form, to: members) }
+        guard members.formsTaken.contains(where: { !forms[Int($0)].isPersonal }) else { return }
         if let open = batch, open.list != list {
             dissolve(open)
             isTickMixed = true
@@ -20,7 +22,7 @@ extension FrontLoop {
             batch = SharedBatch(list: list, number: batchCount)
             scheduleFlush()
         }
-        for form in members.formsTaken {
+        for form in members.formsTaken where !forms[Int(form)].isPersonal {
             let frame = frame(of: item, in: form)
             batch?.append(frame, in: form)
             for connection in batch?.apart ?? [] {
@@ -31,8 +33,16 @@ extension FrontLoop {
         if let open = batch, open.byteCount > SharedBatch.byteLimit { sendBatch() }
     }
 
+    /// Gives a message to those who add an ending of their own; they are in no batch.
+    private func writePersonally(_ item: Sequenced, _ form: WireForm.Index, to members: Hub.List) {
+        let body = frame(of: item, in: form)
+        for (index, connection) in members.connections.enumerated() where members.forms[index] == form {
+            client(connection)?.deliver(item, body)
+        }
+    }
+
     private func writeSeparately(_ item: Sequenced, to members: Hub.List) {
-        for form in members.formsTaken {
+        for form in members.formsTaken where !forms[Int(form)].isPersonal {
             let frame = frame(of: item, in: form)
             for (index, connection) in members.connections.enumerated() where members.forms[index] == form {
                 client(connection)?.enqueue(frame)
@@ -44,7 +54,11 @@ extension FrontLoop {
         let wire = forms[Int(form)]
         return exchange.frame(of: item.sequence, form: wire.key) {
             counters.encodings += 1
-            return compressor.frame(.text, wire.encoding.encode(item), window: wire.window, counting: &counters)
+            switch wire.framing {
+            case .frame(let window):
+                return compressor.frame(.text, wire.encoding.encode(item), window: window, counting: &counters)
+            case .body: return ByteBuffer(bytes: wire.encoding.encode(item))
+            }
         }
     }
 
@@ -105,7 +119,7 @@ extension FrontLoop {
     // MARK: Sending
 
     /// Notes that a connection has something in its own queue.
-    func needsFlush(_ connection: WebSocketConnection) {
+    func needsFlush(_ connection: ClientConnection) {
         unflushed.append(connection)
         scheduleFlush()
     }
@@ -121,7 +135,7 @@ extension FrontLoop {
         isFlushScheduled = false
         sendBatch()
         isTickMixed = false
-        var waiting: [WebSocketConnection] = []
+        var waiting: [ClientConnection] = []
         swap(&waiting, &unflushed)
         for connection in waiting { connection.flush() }
     }

@@ -10,19 +10,35 @@ package struct WireForm {
     package typealias Index = UInt8
 
     let encoding: EventEncoding
-    /// How far back compressed frames may refer; nil where compression was not agreed.
-    let window: DeflateWindow?
+    let framing: Framing
+
+    /// What lies around the encoded event.
+    enum Framing: Equatable {
+        /// A WebSocket frame; `window` says how far back compressed ones may refer, nil where compression was not agreed.
+        case frame(window: DeflateWindow?)
+        /// Nothing: it is the body of a message to which each receiver's own ending is added.
+        case body
+    }
+
+    /// The form of a WebSocket.
+    static func frames(_ encoding: EventEncoding, window: DeflateWindow?) -> WireForm {
+        WireForm(encoding: encoding, framing: .frame(window: window))
+    }
+
+    /// Whether what is written differs from receiver to receiver.
+    var isPersonal: Bool { framing == .body }
 
     /// Whether two connections get the same bytes.
-    func isSame(as other: WireForm) -> Bool { encoding == other.encoding && window == other.window }
+    func isSame(as other: WireForm) -> Bool { encoding == other.encoding && framing == other.framing }
 
     /// A number that means this form on every loop of the node.
     var key: UInt16 {
         let variant: UInt16 =
-            switch window {
-            case nil: 0
-            case .standard: 1
-            case .narrow: 2
+            switch framing {
+            case .frame(nil): 0
+            case .frame(.standard): 1
+            case .frame(.narrow): 2
+            case .body: 3
             }
         return UInt16(encoding.id) << 2 | variant
     }

@@ -1,9 +1,8 @@
 import Broker
 import NIOCore
-import WebSocket
 
 /// How frames leave: see ``Outbound``. Everything that is written, acks and pongs included, keeps its order.
-extension WebSocketConnection {
+extension ClientConnection {
     /// Writes a frame of this connection's own, or several.
     func write(_ bytes: ByteBuffer, frames: Int = 1) {
         guard stage == .open, let connection else { return }
