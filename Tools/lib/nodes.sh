@@ -86,9 +86,37 @@ await_ready() {
   done
 }
 
-# Stops every node that this folder started: asks all, then waits for each.
+# The pid of the balancer that this folder started, while it runs.
+balancer_pid() {
+  local pid
+  pid=$(cat "$home/balancer.pid" 2>/dev/null) || return 1
+  [[ $pid =~ ^[0-9]+$ ]] || return 1
+  [ "$(basename "$(readlink "/proc/$pid/exe" 2>/dev/null)")" = haproxy ] || return 1
+  [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$PWD" ] || return 1
+  echo "$pid"
+}
+
+# Starts the balancer before the nodes, on the port below the first. Arguments: count, first port.
+start_balancer() {
+  local i addresses=()
+  for ((i = 0; i < $1; i++)); do addresses+=("127.0.0.1:$(($2 + i))"); done
+  setsid Cluster/local/balancer "127.0.0.1:$(($2 - 1))" "${addresses[@]}" >"$home/balancer.log" 2>&1 </dev/null &
+  echo $! >"$home/balancer.pid"
+  disown $!
+  for ((i = 0; i < 100; i++)); do
+    port_taken tcp $(($2 - 1)) && return
+    sleep 0.1
+  done
+  tail -n 10 "$home/balancer.log" >&2
+  stop_nodes
+  fail "The balancer did not start; its last words are above."
+}
+
+# Stops the balancer and every node that this folder started: asks all, then waits for each.
 stop_nodes() {
   local number pid deadline=$((SECONDS + stop_limit))
+  pid=$(balancer_pid) && kill -TERM "$pid" 2>/dev/null
+  rm -f "$home/balancer.pid"
   for number in $(known_nodes); do
     pid=$(node_pid "$number") && kill -TERM "$pid" 2>/dev/null
   done
