@@ -16,6 +16,9 @@ final class Bench {
     var describes: [(id: ReadID, definition: TopicDefinition)] = []
     var verifications: [(connection: ConnectionID, reference: RequestReference, token: String)] = []
     var interests: [(id: InterestID, added: [TopicFilter], removed: [TopicFilter])] = []
+    var queries: [(id: QueryID, task: QueryTask)] = []
+    /// Queries that were told to go on or to end, in words.
+    var queryCalls: [String] = []
     private(set) var closes: [String] = []
     private var generations: [UInt32: UInt32] = [:]
 
@@ -47,8 +50,10 @@ final class Bench {
         return connection
     }
 
-    func send(_ command: Command, from connection: ConnectionID, wantsReply: Bool = true) {
-        let reference = RequestReference(id: nil, method: "test", wantsReply: wantsReply)
+    func send(
+        _ command: Command, from connection: ConnectionID, id: String? = nil, wantsReply: Bool = true
+    ) {
+        let reference = RequestReference(id: id.map { Array($0.utf8) }, method: "test", wantsReply: wantsReply)
         run {
             $0.receive(
                 Request(reference: reference, command: command), from: connection, ledger: ledger, at: now, into: &$1)
@@ -141,12 +146,20 @@ final class Bench {
         case .verify(let connection, let reference, let token): verifications.append((connection, reference, token))
         case .read(let id, let read): reads.append((id, read))
         case .describe(let id, let definition): describes.append((id, definition))
+        case .query(let id, let task): queries.append((id, task))
+        case .resumeQuery(let id): queryCalls.append("resume \(name(of: id))")
+        case .cancelQuery(let id): queryCalls.append("cancel \(name(of: id))")
         case .interest(let id, let added, let removed):
             if !added.isEmpty || !removed.isEmpty { interests.append((id, added, removed)) }
         case .hold(let connection): heard[connection, default: []].append("held")
         case .release(let connection): heard[connection, default: []].append("released")
         case .close(_, let code, let reason): closes.append("\(code) \(reason)")
         }
+    }
+
+    /// The place of a query among those that were started, from 0.
+    private func name(of id: QueryID) -> String {
+        queries.firstIndex { $0.id == id }.map { "\($0)" } ?? "unknown"
     }
 
     private func tell(_ connections: [ConnectionID], _ notice: Notice) {
@@ -176,6 +189,9 @@ enum Words {
         case .permission(let name, let mask): return "permission \(name) \(mask.rawValue)"
         case .history(let name, let page): return "history \(name) \(page.messages.count) \(of(page.cursor))"
         case .authenticated(let principal): return "authenticated \(principal.user)"
+        case .rows(let chunk):
+            return "rows \(chunk.number) of \(chunk.rows.count)" + (chunk.end.map { " \($0)" } ?? " …")
+        case .queriesCancelled(let count): return "cancelled \(count)"
         case .pong: return "pong"
         case .refused(let refusal): return "refused \(refusal.code): \(refusal.sentence)"
         }

@@ -13,6 +13,11 @@ package enum Command: Sendable {
     case changeTopic(TopicName, retention: Retention?, permission: PermissionMask?)
     case topicPermission(TopicName)
     case history(History)
+    /// Answered by ``Reply/rows(_:)``, as often as it takes.
+    case query(Query)
+    /// Ends the session's queries whose reference has this id: each gets a last chunk that says so. Answered by
+    /// ``Reply/queriesCancelled(_:)``.
+    case cancelQuery([UInt8])
     /// Renews or changes the session's principal by a token.
     case authenticate(token: String)
     case ping

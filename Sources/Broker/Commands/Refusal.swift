@@ -26,6 +26,12 @@ package enum Refusal: Error, Equatable, Sendable {
     /// A page of this origin may not act without a token; the text says which.
     case originForbidden(String)
     case subscriptionLimit(Int)
+    /// A query in SQL is wrong or asks for what it may not; the text says what.
+    case queryWrong(String)
+    /// A query names a table that is no topic that the session may read.
+    case tableUnknown(String)
+    /// The node runs as many queries as it may.
+    case queryLimit(Int)
     /// Nothing that the client did; the text says what failed and holds nothing private.
     case `internal`(String)
 
@@ -44,6 +50,9 @@ package enum Refusal: Error, Equatable, Sendable {
         case .notReplicated: "NOT_REPLICATED"
         case .rateLimited: "RATE_LIMIT_EXCEEDED"
         case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit: "CONNECTION_LIMIT"
+        case .queryWrong: "QUERY_ERROR"
+        case .tableUnknown: "TABLE_NOT_FOUND"
+        case .queryLimit: "RATE_LIMIT_EXCEEDED"
         case .internal: "INTERNAL_ERROR"
         }
     }
@@ -68,6 +77,9 @@ package enum Refusal: Error, Equatable, Sendable {
         case .originForbidden(let origin):
             "pages from \"\(origin)\" need a token in the request itself, or their origin in the setting \"origins\""
         case .subscriptionLimit(let limit): "a connection may have at most \(limit) subscriptions"
+        case .queryWrong(let reason): reason
+        case .tableUnknown(let name): "there is no topic \"\(name)\" that you may read"
+        case .queryLimit(let limit): "this node has \(limit) queries under way, as many as it may: try again later"
         case .internal(let reason): reason
         }
     }

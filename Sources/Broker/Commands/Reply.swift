@@ -14,9 +14,18 @@ package enum Reply: Sendable {
     case topic(TopicDescription)
     case permission(TopicName, PermissionMask)
     case history(TopicName, TopicPage)
+    /// A part of a query's result; the last one has an `end`.
+    case rows(QueryChunk)
+    /// How many queries were cancelled.
+    case queriesCancelled(Int)
     case authenticated(Principal)
     case pong
     case refused(Refusal)
+
+    /// Whether nothing else answers the same request.
+    package var isLast: Bool {
+        if case .rows(let chunk) = self { chunk.end != nil } else { true }
+    }
 }
 
 /// Everything that `get-topic` tells.

@@ -22,6 +22,10 @@ struct Session {
     var readCount = 0
     /// Reads that wait for their turn.
     var queue = Line<ReadJob>()
+    /// The queries that run, oldest first.
+    var queries: [QueryID] = []
+    /// Queries that wait for their turn.
+    var waitingQueries: [(reference: RequestReference, query: Query)] = []
 
     /// One live subscription.
     struct Subscription {

@@ -27,6 +27,7 @@ extension Shard {
         sessions[slot]!.isCongested = false
         for topic in sessions[slot]!.followings.keys.sorted() { settle(slot, topic, at: now, into: &effects) }
         startReads(slot, at: now, into: &effects)
+        resumeQueries(slot, into: &effects)
     }
 
     /// The answer to a `.read`.

@@ -60,6 +60,8 @@ extension Shard {
             topicPermission(name, reference, slot, ledger: ledger, at: now, into: &effects)
         case .history(let history):
             readHistory(history, reference, slot, ledger: ledger, at: now, into: &effects)
+        case .query(let query): startQuery(query, reference, slot, ledger: ledger, at: now, into: &effects)
+        case .cancelQuery(let id): cancelQueries(id, reference, slot, ledger: ledger, at: now, into: &effects)
         case .authenticate(let token):
             sessions[slot]!.pendingCount += 1
             effects.append(.verify(connection, reference, token: token))

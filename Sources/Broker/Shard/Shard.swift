@@ -25,6 +25,7 @@ package struct Shard {
     var announcements: [InterestID: (filter: TopicFilter, waiting: [SubscribeTask.ID])] = [:]
     var tasks: [SubscribeTask.ID: SubscribeTask] = [:]
     var reads: [ReadID: ReadPurpose] = [:]
+    var queries: [QueryID: RunningQuery] = [:]
     var stored: AcknowledgementLine
     var replicated = AcknowledgementLine(through: 0)
     var deadlines = DeadlineQueue<Deadline>()

@@ -44,6 +44,13 @@ package enum ShardEffect: Sendable {
     case read(ReadID, TopicRead)
     /// Gather a topic's statistics and answer with `described`.
     case describe(ReadID, TopicDefinition)
+    /// Run a query off the loop; answer with `queried` for each chunk and `queryRefused` at a failure. The first chunk may
+    /// come at once, each later one after a `resumeQuery`.
+    case query(QueryID, QueryTask)
+    /// The connection has room for one more chunk.
+    case resumeQuery(QueryID)
+    /// Nobody waits for the query any more, and nothing is to be answered.
+    case cancelQuery(QueryID)
     /// The set of topics with subscribers on this loop changed: announce it, and answer with `interestConfirmed` when
     /// every reachable member has confirmed.
     case interest(InterestID, added: [TopicFilter], removed: [TopicFilter])

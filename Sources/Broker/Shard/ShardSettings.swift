@@ -21,6 +21,10 @@ package struct ShardSettings: Sendable {
     package var historyMessages = 1_000
     /// About how many bytes of payload one history answer holds; default 1 MiB.
     package var historyBytes = 1_048_576
+    /// How many queries of a connection run at once, others queue; default 4.
+    package var queriesPerConnection = 4
+    /// How many queries of a connection may wait for their turn, more are refused; default 100.
+    package var waitingQueriesPerConnection = 100
     /// The most topics that one list answer holds; default 10,000.
     package var listedTopics = 10_000
     /// The longest `messageId`, key or event name, in bytes of UTF-8; default 255.

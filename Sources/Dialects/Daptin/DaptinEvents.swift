@@ -25,7 +25,7 @@ enum DaptinEvents {
         writer.key("data")
         switch variant {
         case .plain: writer.raw(message.payload)
-        case .base64: writer.string(base64(message.payload))
+        case .base64: writer.string(base64Encode(message.payload))
         }
         place(record.partition(of: message), message.offset, record.time, to: &writer)
         if let key = message.key {
@@ -64,21 +64,5 @@ enum DaptinEvents {
         bytes.u64(origin.epoch.rawValue)
         bytes.u64(time.rawValue)
         return base64URLEncode(bytes.bytes)
-    }
-
-    /// RFC 4648 §4, with padding.
-    private static func base64(_ bytes: [UInt8]) -> String {
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.count + 2) / 3 * 4)
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let count = min(3, bytes.count - start)
-            var bits: UInt32 = 0
-            for index in 0..<3 { bits = bits << 8 | (index < count ? UInt32(bytes[start + index]) : 0) }
-            for index in 0..<4 {
-                text.append(index <= count ? alphabet[Int(bits >> UInt32(18 - 6 * index) & 63)] : UInt8(ascii: "="))
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

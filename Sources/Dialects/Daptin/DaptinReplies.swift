@@ -77,7 +77,10 @@ enum DaptinReplies {
             writer.key("permission")
             writer.unsigned(UInt64(mask.rawValue))
         case .authenticated(let principal): DaptinNotices.write(principal, to: &writer)
-        case .history, .topics, .topic, .pong, .refused: break
+        case .queriesCancelled(let count):
+            writer.key("cancelled")
+            writer.integer(Int64(count))
+        case .history, .topics, .topic, .rows, .pong, .refused: break
         }
         writer.endObject()
     }

@@ -21,6 +21,10 @@ extension FrontLoop {
             services.read(read) { [port] result in port.run { $0.page(id, result) } }
         case .describe(let id, let topic):
             services.describe(topic) { [port] result in port.run { $0.described(id, result) } }
+        case .query(let id, let task):
+            queries[id] = services.query(task) { [port] result in port.run { $0.queried(id, result) } }
+        case .resumeQuery(let id): queries[id]?.resume()
+        case .cancelQuery(let id): queries.removeValue(forKey: id)?.cancel()
         case .interest(let id, let added, let removed):
             services.announceInterest(loop: index, added: added, removed: removed) { [port] in
                 port.run { $0.interestConfirmed(id) }
@@ -44,8 +48,7 @@ extension FrontLoop {
         switch occupant(connection) {
         case .client(let client): client.reply(reply, to: reference)
         case .caller(let caller):
-            caller.replies.append(reply)
-            if caller.replies.count == caller.expected { finish(caller, connection) }
+            if caller.take(reply) { finish(caller, connection) }
         case nil: break
         }
     }
@@ -54,7 +57,7 @@ extension FrontLoop {
         switch occupant(connection) {
         case .client(let client): client.close(code: code, reason)
         case .caller(let caller):
-            caller.replies.append(.refused(.internal("the session was closed: \(reason)")))
+            _ = caller.take(.refused(.internal("the session was closed: \(reason)")))
             finish(caller, connection)
         case nil: break
         }

@@ -34,6 +34,8 @@ package final class FrontLoop {
     /// Every open connection that is no client of the shard: those of HTTP, and those that have not said what they are.
     private var channels: [ObjectIdentifier: any Channel] = [:]
 
+    /// The queries of this loop's sessions, as they are told to go on or to end.
+    var queries: [QueryID: any QueryHandle] = [:]
     private var shard: Shard
     private let ledger: any Ledger
     private var effects: [ShardEffect] = []
@@ -187,6 +189,18 @@ package final class FrontLoop {
 
     func described(_ id: ReadID, _ result: Result<TopicDescription, Refusal>) {
         shard.described(id, result, into: &effects)
+        settle()
+    }
+
+    func queried(_ id: QueryID, _ result: Result<QueryChunk, Refusal>) {
+        switch result {
+        case .success(let chunk):
+            if chunk.end != nil { queries[id] = nil }
+            shard.queried(id, chunk, ledger: ledger, at: settings.clock(), into: &effects)
+        case .failure(let refusal):
+            queries[id] = nil
+            shard.queryRefused(id, refusal, ledger: ledger, at: settings.clock(), into: &effects)
+        }
         settle()
     }
 

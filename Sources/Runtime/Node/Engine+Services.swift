@@ -37,6 +37,13 @@ extension Engine: NodeServices {
         }
     }
 
+    package func query(
+        _ task: QueryTask, deliver: @escaping @Sendable (Result<QueryChunk, Refusal>) -> Void
+    ) -> any QueryHandle {
+        deliver(.failure(.notSupported("queries in SQL are not built yet")))
+        return EndedQuery()
+    }
+
     package func announceInterest(
         loop: Int, added: [TopicFilter], removed: [TopicFilter], confirmed: @escaping @Sendable () -> Void
     ) {
@@ -95,6 +102,12 @@ extension Engine: NodeServices {
                 }),
         ]
     }
+}
+
+/// A query that is over before it began.
+struct EndedQuery: QueryHandle {
+    func resume() {}
+    func cancel() {}
 }
 
 extension ClusterStatus.Member {

@@ -16,6 +16,11 @@ package protocol NodeServices: Sendable {
     func describe(
         _ topic: TopicDefinition, reply: @escaping @Sendable (Result<TopicDescription, Refusal>) -> Void)
 
+    /// Runs a query; `deliver` is given its chunks, the last of which has an end, or a refusal and then nothing more.
+    func query(
+        _ task: QueryTask, deliver: @escaping @Sendable (Result<QueryChunk, Refusal>) -> Void
+    ) -> any QueryHandle
+
     /// Announces what a loop's subscribers want of topics in memory; `confirmed` when every reachable member has said
     /// so.
     func announceInterest(
@@ -29,6 +34,15 @@ package protocol NodeServices: Sendable {
 
     /// The figures of everything behind the front.
     func metrics() async -> [Metric]
+}
+
+/// A query under way, as its client steers it. Calls after its end do nothing.
+package protocol QueryHandle: Sendable {
+    /// The client has room for one more chunk.
+    func resume()
+
+    /// The client has gone, or wants no more: nothing is delivered after this.
+    func cancel()
 }
 
 /// The names of a node.

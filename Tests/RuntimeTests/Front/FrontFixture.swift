@@ -137,6 +137,13 @@ final class LoneNode: NodeServices {
                     heads: Cursor())))
     }
 
+    func query(
+        _ task: QueryTask, deliver: @escaping @Sendable (Result<QueryChunk, Refusal>) -> Void
+    ) -> any QueryHandle {
+        deliver(.failure(.notSupported("no log here")))
+        return NoQuery()
+    }
+
     func announceInterest(
         loop: Int, added: [TopicFilter], removed: [TopicFilter], confirmed: @escaping @Sendable () -> Void
     ) { confirmed() }
@@ -148,6 +155,11 @@ final class LoneNode: NodeServices {
     func unreadiness() async -> String? { "the disk is gone" }
 
     func metrics() async -> [Metric] { [Metric("roost_lone", .gauge, help: "Alone.", 1)] }
+}
+
+private struct NoQuery: QueryHandle {
+    func resume() {}
+    func cancel() {}
 }
 
 /// Mail of other loops that never ends while it flows, as from publishers who are faster than this loop.

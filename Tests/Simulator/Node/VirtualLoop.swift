@@ -166,6 +166,12 @@ final class VirtualLoop {
             }
         case .describe(let id, _):
             soon { $0.shard.described(id, .failure(.internal("not simulated")), into: &$0.effects) }
+        case .query(let id, _):
+            soon {
+                $0.shard.queryRefused(
+                    id, .notSupported("not simulated"), ledger: $0.ledger, at: $0.now, into: &$0.effects)
+            }
+        case .resumeQuery, .cancelQuery: break
         case .interest(let id, let added, let removed):
             let number = id.rawValue
             interests[number] = id
