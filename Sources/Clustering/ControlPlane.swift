@@ -34,6 +34,8 @@ package struct ControlPlane {
         case unreadable(ReadPurpose)
         case interested([InterestChange])
         case subscribers([TopicName: UInt64])
+        /// Loops' clients came, went or changed, or began or ceased to type.
+        case presence([PresenceChange])
         /// Whether the disk takes records.
         case accepting(Bool)
         /// The node stops in an orderly way: it stays a member.
@@ -52,6 +54,8 @@ package struct ControlPlane {
         /// Another process owns this node's id: this one must exit.
         case conflict(NodeID)
         case replication(ReplicationEffect)
+        /// Tell every loop, and so all clients that are concerned.
+        case presence([PresenceEvent])
         case malformed(FormatError, from: NodeID)
     }
 
@@ -84,6 +88,7 @@ package struct ControlPlane {
         case .unreadable(let purpose): replication.unreadable(purpose)
         case .interested(let changes): replication.interested(changes, at: now, into: &replicationEffects)
         case .subscribers(let counts): replication.counted(subscribers: counts)
+        case .presence(let changes): replication.announced(changes, at: now, into: &replicationEffects)
         case .accepting(let isAccepting): replication.isAccepting = isAccepting
         case .stopping: membership.announceAway(at: now, into: &membershipEffects)
         case .tick:
@@ -107,8 +112,35 @@ package struct ControlPlane {
             }
         }
         membershipEffects.removeAll(keepingCapacity: true)
-        for effect in replicationEffects { effects.append(.replication(effect)) }
+        for effect in replicationEffects {
+            guard case .presence(let shifts) = effect else {
+                effects.append(.replication(effect))
+                continue
+            }
+            effects.append(
+                .presence(
+                    shifts.map { PresenceEvent($0.what, $0.key, $0.entry, node: name(of: $0.node), count: $0.count) }))
+        }
         replicationEffects.removeAll(keepingCapacity: true)
+    }
+
+    private func name(of node: NodeID) -> String {
+        if node == membership.local.id { return membership.local.name }
+        return membership.member(node)?.name ?? node.description
+    }
+
+    /// Who is there in a topic, on every node that lives; only how many, where there are more than `limit`.
+    package func presence(of topic: TopicName, limit: Int) -> PresenceList {
+        let count = replication.memberCount(of: topic)
+        guard count <= limit else { return PresenceList(members: [], count: count) }
+        let members = replication.members(of: topic).map {
+            PresenceList.Member(node: name(of: $0.node), connection: $0.connection, entry: $0.entry)
+        }
+        return PresenceList(
+            members: members.sorted {
+                ($0.entry.since.milliseconds, $0.node, $0.connection)
+                    < ($1.entry.since.milliseconds, $1.node, $1.connection)
+            }, count: count)
     }
 
     private mutating func changed(

@@ -17,6 +17,9 @@ package protocol Dialect: AnyObject {
     /// subscription begin with it.
     func begin() -> [Request]
 
+    /// What the conversation asks because of the answer that it has just been given to encode.
+    func followUp() -> [Request]
+
     /// Turns one text message into requests, in order. Whatever is wrong with it becomes a `.refuse` request.
     func receive(_ text: [UInt8]) -> [Request]
 
@@ -44,6 +47,8 @@ extension Dialect {
     package var explainsRefusals: Bool { false }
 
     package func begin() -> [Request] { [] }
+
+    package func followUp() -> [Request] { [] }
 
     package func receive(binary: [UInt8]) -> [Request]? { nil }
 

@@ -20,6 +20,9 @@ final class Bench {
     /// Queries that were told to go on or to end, in words.
     var queryCalls: [String] = []
     private(set) var closes: [String] = []
+    /// What was announced since the test last looked.
+    private var changes: [PresenceChange] = []
+    private var presences: [PresenceKey: PresenceEntry] = [:]
     private var generations: [UInt32: UInt32] = [:]
 
     init(
@@ -151,6 +154,8 @@ final class Bench {
         case .cancelQuery(let id): queryCalls.append("cancel \(name(of: id))")
         case .interest(let id, let added, let removed):
             if !added.isEmpty || !removed.isEmpty { interests.append((id, added, removed)) }
+        case .announce(let more): changes += more
+        case .presence(let id, let name, let limit): listPresence(id, name, limit)
         case .hold(let connection): heard[connection, default: []].append("held")
         case .release(let connection): heard[connection, default: []].append("released")
         case .close(_, let code, let reason): closes.append("\(code) \(reason)")
@@ -160,6 +165,50 @@ final class Bench {
     /// The place of a query among those that were started, from 0.
     private func name(of id: QueryID) -> String {
         queries.firstIndex { $0.id == id }.map { "\($0)" } ?? "unknown"
+    }
+
+    /// What was announced since the last call, as text; with `echoing`, all are told of it, as a node tells its loops.
+    func announced(echoing: Bool = true, node: String = "home") -> [String] {
+        defer { changes = [] }
+        let words = changes.map { change in
+            switch change {
+            case .set(let key, let entry):
+                "set \(key.place.kind) \(key.place.topic) \(key.connection)"
+                    + (entry.state.isEmpty ? "" : " \(String(decoding: entry.state, as: UTF8.self))")
+            case .remove(let key): "remove \(key.place.kind) \(key.place.topic) \(key.connection)"
+            }
+        }
+        if echoing { tellPresence(changes, node: node) }
+        return words
+    }
+
+    /// Tells the shard of changes as its node would.
+    func tellPresence(_ changes: [PresenceChange], node: String = "other") {
+        let events = changes.map { change in
+            let before = presences[change.key]
+            let what: PresenceEvent.What
+            let entry: PresenceEntry
+            switch change {
+            case .set(let key, let new):
+                presences[key] = new
+                (what, entry) = (before == nil ? .joined : .updated, new)
+            case .remove(let key):
+                presences[key] = nil
+                (what, entry) = (.left, before!)
+            }
+            let count = presences.keys.count { $0.place == change.key.place }
+            return PresenceEvent(what, change.key, entry, node: node, count: count)
+        }
+        run { $0.presenceChanged(events, at: now, into: &$1) }
+    }
+
+    private func listPresence(_ id: ReadID, _ name: TopicName, _ limit: Int) {
+        let found = presences.filter { $0.key.place == PresencePlace(kind: .member, topic: name) }
+        let members = found.sorted { $0.key < $1.key }.map {
+            PresenceList.Member(node: "home", connection: $0.key.connection, entry: $0.value)
+        }
+        let list = PresenceList(members: found.count <= limit ? members : [], count: found.count)
+        run { $0.presenceListed(id, .success(list), into: &$1) }
     }
 
     private func tell(_ connections: [ConnectionID], _ notice: Notice) {
@@ -188,6 +237,10 @@ enum Words {
         case .topic(let description): return "topic \(description.definition.name) of \(description.subscribers)"
         case .permission(let name, let mask): return "permission \(name) \(mask.rawValue)"
         case .history(let name, let page): return "history \(name) \(page.messages.count) \(of(page.cursor))"
+        case .presence(let name, let list):
+            return "presence \(name) \(list.count): \(list.members.map(\.connection).joined(separator: " "))"
+        case .presenceSet(let name): return "set \(name)"
+        case .typingNoted(let name): return "noted \(name)"
         case .authenticated(let principal): return "authenticated \(principal.user)"
         case .rows(let chunk):
             return "rows \(chunk.number) of \(chunk.rows.count)" + (chunk.end.map { " \($0)" } ?? " …")
@@ -207,6 +260,10 @@ enum Words {
         case .gap(let name, let gap): return "gap \(name) \(of(gap.partition)):\(gap.from)-\(gap.to) \(gap.reason)"
         case .cursor(let name, let cursor): return "cursor \(name) \(of(cursor))"
         case .subscriptionEnded(let name, let refusal): return "ended \(name) \(refusal.code)"
+        case .presence(let event): return "\(event.what) \(event.key.place.topic) \(event.key.connection)"
+        case .presenceCount(let name, let count): return "count \(name) \(count)"
+        case .typing(let event):
+            return "\(event.what == .left ? "stops" : "types") \(event.key.place.topic) \(event.key.connection)"
         case .refused(let refusal): return "told \(refusal.code): \(refusal.sentence)"
         case .tokenExpiring: return "expiring"
         case .draining: return "draining"
@@ -236,8 +293,10 @@ func filter(_ text: String) -> TopicFilter {
 
 extension Command {
     /// Follows filters.
-    static func follow(_ texts: String..., conditions: [Condition] = [], since: Since? = nil) -> Command {
-        .subscribe(Subscribe(filters: texts.map(filter), conditions: conditions, since: since))
+    static func follow(
+        _ texts: String..., conditions: [Condition] = [], since: Since? = nil, presence: PresenceWish = .none
+    ) -> Command {
+        .subscribe(Subscribe(filters: texts.map(filter), conditions: conditions, since: since, presence: presence))
     }
 
     static func say(

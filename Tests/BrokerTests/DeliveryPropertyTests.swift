@@ -47,7 +47,7 @@ private final class Reader {
             }
             places[name, default: Cursor()].advance(gap.partition, to: gap.to)
         case .opened: break
-        case .subscriptionEnded, .refused, .tokenExpiring, .draining:
+        case .subscriptionEnded, .refused, .tokenExpiring, .draining, .presence, .presenceCount, .typing:
             complaints.append("unexpected \(Words.of(notice))")
         }
     }

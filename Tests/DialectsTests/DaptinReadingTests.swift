@@ -243,10 +243,8 @@ struct DaptinRefusalTests {
     @Test(
         "what is known and not built yet, with NOT_SUPPORTED",
         arguments: [
-            #"{"method":"presence","attributes":{"topicName":"a"}}"#, #"{"method":"set-presence"}"#,
             #"{"method":"request"}"#,
             #"{"method":"reply"}"#, #"{"method":"ack"}"#,
-            #"{"method":"subscribe","attributes":{"topicName":"a","presence":true}}"#,
             #"{"method":"subscribe","attributes":{"topicName":"a","group":"g"}}"#,
             #"{"method":"subscribe","attributes":{"topicName":"a","respond":true}}"#,
         ])

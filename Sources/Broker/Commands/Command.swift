@@ -20,6 +20,13 @@ package enum Command: Sendable {
     case cancelQuery([UInt8])
     /// Renews or changes the session's principal by a token.
     case authenticate(token: String)
+    /// Who is there in a topic.
+    case presence(TopicName)
+    /// What this connection says of itself as a member of a topic: one JSON value, empty for nothing.
+    case setPresence(TopicName, state: [UInt8])
+    /// The user is writing something for a topic, or no longer; with what the dialect says of it to the others, one JSON
+    /// value, empty for nothing.
+    case typing(TopicName, isTyping: Bool, state: [UInt8])
     case ping
     /// The client is done, or has broken a rule of its dialect: the connection ends with a WebSocket close code.
     case close(code: UInt16, reason: String)
@@ -32,12 +39,26 @@ package enum Command: Sendable {
         /// Only messages that pass are delivered.
         package var conditions: [Condition]
         package var since: Since?
+        package var presence: PresenceWish
 
-        package init(filters: [TopicFilter], conditions: [Condition] = [], since: Since? = nil) {
+        package init(
+            filters: [TopicFilter], conditions: [Condition] = [], since: Since? = nil, presence: PresenceWish = .none
+        ) {
             self.filters = filters
             self.conditions = conditions
             self.since = since
+            self.presence = presence
         }
+    }
+
+    /// What a subscription wants to know of the others in its topics.
+    package enum PresenceWish: Sendable {
+        case none
+        /// Who types.
+        case typing
+        /// Who comes, goes and types; and it makes its connection a member, whom the others are told of. Only with a
+        /// topic's name.
+        case member
     }
 
     /// Where a subscription begins: one start for all its topics, or a cursor for each.

@@ -32,6 +32,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case tableUnknown(String)
     /// The node runs as many queries as it may.
     case queryLimit(Int)
+    /// The node, or the connection, announces as many memberships as it may.
+    case presenceLimit(Int)
     /// Nothing that the client did; the text says what failed and holds nothing private.
     case `internal`(String)
 
@@ -49,7 +51,7 @@ package enum Refusal: Error, Equatable, Sendable {
         case .cursorTooOld: "CURSOR_TOO_OLD"
         case .notReplicated: "NOT_REPLICATED"
         case .rateLimited: "RATE_LIMIT_EXCEEDED"
-        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit: "CONNECTION_LIMIT"
+        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit: "CONNECTION_LIMIT"
         case .queryWrong: "QUERY_ERROR"
         case .tableUnknown: "TABLE_NOT_FOUND"
         case .queryLimit: "RATE_LIMIT_EXCEEDED"
@@ -80,6 +82,7 @@ package enum Refusal: Error, Equatable, Sendable {
         case .queryWrong(let reason): reason
         case .tableUnknown(let name): "there is no topic \"\(name)\" that you may read"
         case .queryLimit(let limit): "this node has \(limit) queries under way, as many as it may: try again later"
+        case .presenceLimit(let limit): "no more than \(limit) memberships can be announced here"
         case .internal(let reason): reason
         }
     }

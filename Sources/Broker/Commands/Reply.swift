@@ -18,6 +18,9 @@ package enum Reply: Sendable {
     case rows(QueryChunk)
     /// How many queries were cancelled.
     case queriesCancelled(Int)
+    case presence(TopicName, PresenceList)
+    case presenceSet(TopicName)
+    case typingNoted(TopicName)
     case authenticated(Principal)
     case pong
     case refused(Refusal)
@@ -54,6 +57,12 @@ package enum Notice: Sendable {
     case cursor(TopicName, Cursor)
     /// A subscription that was live has ended: its topic is gone, or may no longer be read.
     case subscriptionEnded(TopicName, Refusal)
+    /// A member of a topic came, went or changed.
+    case presence(PresenceEvent)
+    /// How many members a topic has that has too many to tell of each.
+    case presenceCount(TopicName, Int)
+    /// Another connection's user began to type, or has ceased to: `left`.
+    case typing(PresenceEvent)
     /// A refusal that answers no single request.
     case refused(Refusal)
     /// 30 s before the token ends.

@@ -12,6 +12,10 @@ struct Session {
     /// The filters with a wildcard among the subscriptions.
     var wildcards: [TopicFilter] = []
     var followings = FewDictionary<TopicIndex, Following>()
+    /// The topics of which it is a member, and what it says of itself there.
+    var presences: [TopicName: PresenceEntry] = [:]
+    /// The topics for which its user is typing, and when that was last said.
+    var typing: [TopicName: MonotonicTime] = [:]
     /// Whether its outbound queue is over the limit.
     var isCongested = false
     /// Whether it has proved nothing yet and may do nothing but that.
@@ -32,6 +36,7 @@ struct Session {
         let selector: Selector
         /// Whether members were told of the interest.
         let holdsInterest: Bool
+        let presence: Command.PresenceWish
         /// Where a wildcard begins in topics that the client knows and this loop does not know yet.
         var unmet: [TopicName: Cursor] = [:]
     }
@@ -65,6 +70,7 @@ struct SubscribeTask {
     let filter: TopicFilter
     let selector: Selector
     let since: Command.Since?
+    let presence: Command.PresenceWish
     let holdsInterest: Bool
     /// The announcement that it waits for.
     var interest: InterestID?

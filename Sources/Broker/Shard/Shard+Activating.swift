@@ -8,7 +8,7 @@ extension Shard {
         if let refusal = activationRefusal(task, slot, topics) { return abandon(id, refusal, into: &effects) }
         tasks[id] = nil
         sessions[slot]!.pendingCount -= 1
-        register(task, slot, into: &effects)
+        let before = register(task, slot, into: &effects)
         let pages = topics.map { task.since == nil ? nil : task.resolved[self.topics[$0]!.name] ?? TopicPage() }
         var missed: UInt64 = 0
         var cursors: [(topic: TopicName, cursor: Cursor)] = []
@@ -18,6 +18,7 @@ extension Shard {
         }
         let reply = Reply.subscribed(task.filter, cursors: cursors, recovered: missed == 0, missed: missed)
         answer(reply, task.connection, task.reference, into: &effects)
+        attend(task.filter, task.presence, before: before, slot, at: now, into: &effects)
         for (topic, page) in zip(topics, pages) {
             if let page {
                 readFrom(page, slot, topic, at: now, into: &effects)
@@ -41,19 +42,24 @@ extension Shard {
         return session.subscriptionCount + added > limit ? .subscriptionLimit(limit) : nil
     }
 
-    private mutating func register(_ task: SubscribeTask, _ slot: Int, into effects: inout [ShardEffect]) {
-        var subscription = Session.Subscription(selector: task.selector, holdsInterest: task.holdsInterest)
+    /// Puts a subscription on the books; gives what the one that it replaces wanted of presence.
+    private mutating func register(
+        _ task: SubscribeTask, _ slot: Int, into effects: inout [ShardEffect]
+    ) -> Command.PresenceWish {
+        var subscription = Session.Subscription(
+            selector: task.selector, holdsInterest: task.holdsInterest, presence: task.presence)
         if task.filter.exact == nil, let cursors = task.places {
             subscription.unmet = cursors.filter { task.filter.matches($0.key) && topicIndexes[$0.key] == nil }
         }
         if let replaced = sessions[slot]!.subscriptions.updateValue(subscription, forKey: task.filter) {
             if replaced.holdsInterest { releaseInterest(task.filter, into: &effects) }
-            return
+            return replaced.presence
         }
         subscriptionCount += 1
-        guard task.filter.exact == nil else { return }
+        guard task.filter.exact == nil else { return .none }
         sessions[slot]!.wildcards.append(task.filter)
         wildcards[task.filter, default: []].append(task.connection)
+        return .none
     }
 
     /// The place just before the next message that the session gets of a topic without asking for more.

@@ -67,6 +67,10 @@ extension Shard {
             refuse(refusal, entry.connection, entry.reference, into: &effects)
         case .success(let receipt):
             counters.published += 1
+            // Who has said it types no longer.
+            if let slot = slot(of: entry.connection), !sessions[slot]!.typing.isEmpty {
+                stopTyping(entry.topic, slot, into: &effects)
+            }
             let reply = Reply.published(entry.topic, receipt, entry.acknowledgement)
             switch entry.acknowledgement {
             case .none: break

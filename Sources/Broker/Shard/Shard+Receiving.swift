@@ -62,6 +62,11 @@ extension Shard {
             readHistory(history, reference, slot, ledger: ledger, at: now, into: &effects)
         case .query(let query): startQuery(query, reference, slot, ledger: ledger, at: now, into: &effects)
         case .cancelQuery(let id): cancelQueries(id, reference, slot, ledger: ledger, at: now, into: &effects)
+        case .presence(let name):
+            listPresence(name, reference, slot, ledger: ledger, at: now, into: &effects)
+        case .setPresence(let name, let state): setPresence(name, state, reference, slot, into: &effects)
+        case .typing(let name, let isTyping, let state):
+            setTyping(name, isTyping, state, reference, slot, ledger: ledger, at: now, into: &effects)
         case .authenticate(let token):
             sessions[slot]!.pendingCount += 1
             effects.append(.verify(connection, reference, token: token))

@@ -42,6 +42,7 @@ extension Shard {
         for topic in session.followings.keys.sorted() { unfollow(slot, topic, into: &effects) }
         // Emptied first, so that thousands of wildcards are not each searched for.
         sessions[slot]!.wildcards = []
+        for name in session.typing.keys.sorted() { stopTyping(name, slot, into: &effects) }
         for filter in session.subscriptions.keys.sorted() { removeSubscription(slot, filter, into: &effects) }
         sessions[slot] = nil
     }
@@ -62,6 +63,7 @@ extension Shard {
             sessions[slot]!.isUnauthenticated = false
             sessions[slot]!.principal = principal
             sessions[slot]!.principalVersion += 1
+            renamePresences(slot, into: &effects)
             scheduleExpiry(slot, at: now)
             answer(.authenticated(principal), connection, reference, into: &effects)
             checkAccess(slot, into: &effects)

@@ -14,13 +14,14 @@ extension Shard {
         do throws(Refusal) {
             try mayFollow(filter, slot, ledger: ledger, at: now, into: &effects)
             selector = try Selector(command.conditions)
+            if let refusal = presenceRefusal(filter, command.presence, slot) { throw refusal }
         } catch {
             return refuse(error, connection, reference, into: &effects)
         }
         let needsInterest = mayBeInMemory(filter)
         var task = SubscribeTask(
             connection: connection, reference: reference, filter: filter, selector: selector, since: command.since,
-            holdsInterest: needsInterest)
+            presence: command.presence, holdsInterest: needsInterest)
         sessions[slot]!.pendingCount += 1
         let id = nextNumber()
         if needsInterest {
@@ -69,6 +70,7 @@ extension Shard {
     mutating func removeSubscription(_ slot: Int, _ filter: TopicFilter, into effects: inout [ShardEffect]) {
         guard let removed = sessions[slot]!.subscriptions.removeValue(forKey: filter) else { return }
         subscriptionCount -= 1
+        unattend(filter, removed.presence, slot, into: &effects)
         if filter.exact == nil {
             let connection = sessions[slot]!.connection
             if let place = sessions[slot]!.wildcards.lastIndex(of: filter) { sessions[slot]!.wildcards.remove(at: place) }

@@ -125,7 +125,7 @@ extension Shard {
     }
 
     /// The topic, when it exists and the session may do this with it; refuses otherwise.
-    private mutating func authorize(
+    mutating func authorize(
         _ action: AccessAction, _ name: TopicName, _ reference: RequestReference, _ slot: Int, ledger: any Ledger,
         at now: Now, into effects: inout [ShardEffect]
     ) -> TopicIndex? {

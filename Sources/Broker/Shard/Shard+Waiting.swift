@@ -40,6 +40,8 @@ extension Shard {
             case .holdEnd(let connection): holdEnds(connection, at: now, into: &effects)
             case .excessLimit(let connection, let excess): limitExcess(connection, excess, at: now, into: &effects)
             case .firstMessage(let connection): firstMessageIsDue(connection, into: &effects)
+            case .typing(let connection, let name): typingIsDue(connection, name, at: now, into: &effects)
+            case .presenceCount(let name): presenceCountIsDue(name, into: &effects)
             }
         }
     }

@@ -32,6 +32,14 @@ package struct Shard {
     var isAcknowledgementDeadlineScheduled = false
     /// How connections keep to their requests a second; empty without a limit.
     var paces: [ConnectionID: RequestPace] = [:]
+    /// Who is told of the members of a topic, in the order of subscribing.
+    var presenceObservers: [TopicName: [ConnectionID]] = [:]
+    /// Who is told of typing, in the order of subscribing.
+    var typingObservers: [TopicFilter: [ConnectionID]] = [:]
+    /// How many memberships this loop announces.
+    var presenceCount = 0
+    /// How many members those topics have that are due to be told only that.
+    var owedCounts: [TopicName: Int] = [:]
     private var lastNumber: UInt64 = 0
 
     /// The last local sequence that this loop has delivered.
@@ -54,6 +62,7 @@ package struct Shard {
         case follow(ConnectionID, TopicIndex)
         case history(ConnectionID, RequestReference, TopicName)
         case describe(ConnectionID, RequestReference)
+        case presence(ConnectionID, RequestReference, TopicName)
     }
 
     /// What is to be done at a time.
@@ -66,6 +75,8 @@ package struct Shard {
         case holdEnd(ConnectionID)
         case excessLimit(ConnectionID, excess: UInt32)
         case firstMessage(ConnectionID)
+        case typing(ConnectionID, TopicName)
+        case presenceCount(TopicName)
     }
 
     /// - Parameters:

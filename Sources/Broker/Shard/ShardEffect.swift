@@ -54,6 +54,12 @@ package enum ShardEffect: Sendable {
     /// The set of topics with subscribers on this loop changed: announce it, and answer with `interestConfirmed` when
     /// every reachable member has confirmed.
     case interest(InterestID, added: [TopicFilter], removed: [TopicFilter])
+    /// Announce who came, went, changed, or began or ceased to type on this loop; all loops of all nodes are told with
+    /// `presenceChanged`, this one too.
+    case announce([PresenceChange])
+    /// Gather who is there in a topic, only how many where there are more than `limit`, and answer with
+    /// `presenceListed`.
+    case presence(ReadID, TopicName, limit: Int)
     /// Do not read the connection's socket: it is over its requests a second.
     case hold(ConnectionID)
     /// Read it again.

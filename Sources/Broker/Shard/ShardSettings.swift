@@ -37,6 +37,20 @@ package struct ShardSettings: Sendable {
     package var cursorNoticeDelay: Duration = .seconds(8)
     /// How long before a token ends its client is warned; default 30 s.
     package var expiryWarning: Duration = .seconds(30)
+    /// The most members of which a client is told by name; default 200. Of a topic with more it is told how many.
+    package var listedMembers = 200
+    /// How often a client is told how many members a topic has that has too many; default once a second.
+    package var presenceCountDelay: Duration = .seconds(1)
+    /// The most memberships that a loop announces; default 20,000.
+    package var presences = 20_000
+    /// The most topics of which a connection is a member; default 1,000.
+    package var presencesPerConnection = 1_000
+    /// The longest `state` of a member, in bytes of JSON; default 1 KiB.
+    package var presenceStateBytes = 1_024
+    /// How long somebody is held to be typing who does not say so again; default 8 s, promised are 10.
+    package var typingLimit: Duration = .seconds(8)
+    /// The most topics for which a connection's user types at once; default 16.
+    package var typingsPerConnection = 16
     /// The mask of a topic whose creator names none; default every user reads and publishes, the owner does everything.
     package var defaultPermission = PermissionMask.standard
     /// What is kept of topics that are created without a limit of their own. Default everything.

@@ -21,11 +21,11 @@ extension Replication {
         lanes[index].acknowledged(received: frame.received, durable: frame.durable, at: now)
         lanes[index].outbound.credit = frame.credit
         if frame.sequence == 0 {
-            take(frame.items, on: index, at: now, ledger: ledger)
+            take(frame.items, on: index, at: now, ledger: ledger, into: &effects)
         } else if frame.sequence == lanes[index].inbound.received + 1 {
             lanes[index].inbound.received = frame.sequence
             lanes[index].outbound.owesAcknowledgement = true
-            let sequence = take(frame.items, on: index, at: now, ledger: ledger)
+            let sequence = take(frame.items, on: index, at: now, ledger: ledger, into: &effects)
             expectSync(of: sequence, before: frame.sequence, on: index)
         } else {
             counters.framesOutOfOrder += 1
@@ -48,7 +48,8 @@ extension Replication {
     /// Takes a frame's items in order; gives the last local sequence that its records got, 0 for none.
     @discardableResult
     private mutating func take(
-        _ items: [LaneItem], on index: Int, at now: MonotonicTime, ledger: any ReplicaLedger
+        _ items: [LaneItem], on index: Int, at now: MonotonicTime, ledger: any ReplicaLedger,
+        into effects: inout [ReplicationEffect]
     ) -> UInt64 {
         var records: [Record] = []
         var sequence: UInt64 = 0
@@ -66,7 +67,7 @@ extension Replication {
                 continue
             }
             admit(&self)
-            take(item, on: index, at: now, ledger: ledger)
+            take(item, on: index, at: now, ledger: ledger, into: &effects)
         }
         admit(&self)
         return sequence
@@ -118,7 +119,10 @@ extension Replication {
         }
     }
 
-    private mutating func take(_ item: LaneItem, on index: Int, at now: MonotonicTime, ledger: any ReplicaLedger) {
+    private mutating func take(
+        _ item: LaneItem, on index: Int, at now: MonotonicTime, ledger: any ReplicaLedger,
+        into effects: inout [ReplicationEffect]
+    ) {
         switch item {
         case .record: preconditionFailure("records are admitted in batches")
         case .start(let vector, let epoch):
@@ -143,7 +147,8 @@ extension Replication {
                 // The holder had nothing after all: whoever is asked next is asked a little later.
                 pulls[origin]!.lastRecord = now + settings.vectorInterval + (.zero - settings.pullPatience)
             }
-        case .pulse(let digest, let version):
+        case .pulse(let digest, let version, let presence):
+            if presence == 0, lanes[index].outbound.presenceTold > 0 { retellPresence(on: index, at: now) }
             if version == 0, lanes[index].interest.confirmed > 0 { retellInterest(on: index, at: now) }
             if digest != self.digest(at: now) { sendVector(on: index, at: now) }
         case .interest(let base, let version, let added, let removed):
@@ -158,6 +163,10 @@ extension Replication {
         case .fetch(let place, let after): serve(place, after: after, on: index)
         case .lost(let place, let offsets): lost(place, offsets, on: index, ledger: ledger)
         case .fetched(let place): fetched(place, on: index, at: now, ledger: ledger)
+        case .presence(let base, let changes): take(presence: changes, base: base, on: index, into: &effects)
+        case .presenceSet(let version, let isFirst, let isLast, let entries):
+            take(
+                presenceSet: entries, version: version, isFirst: isFirst, isLast: isLast, on: index, into: &effects)
         }
     }
 

@@ -24,7 +24,10 @@ extension Replication {
             tellHeads(on: index, ledger: ledger)
             if now - lane.outbound.lastSent >= settings.pulseInterval {
                 sendUnsequenced(
-                    [.pulse(digest: digest, interest: lane.interest.version)], on: index, at: now, into: &effects)
+                    [
+                        .pulse(
+                            digest: digest, interest: lane.interest.version, presence: lanes[index].presence.version)
+                    ], on: index, at: now, into: &effects)
             }
         }
         pulls = pulls.filter { now - $0.value.lastRecord < settings.pullPatience }

@@ -61,6 +61,7 @@ extension Replication {
 
     /// Turns what the peer is owed into items, now that there is room for them.
     private mutating func settleDebts(of index: Int) {
+        tellPresence(on: index)
         guard lanes[index].outbound.hasControl else { return }
         if lanes[index].outbound.owesVector { lanes[index].outbound.control.append(.vector(durable)) }
         if lanes[index].outbound.owesSubscribers {

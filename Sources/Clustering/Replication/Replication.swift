@@ -27,6 +27,10 @@ package struct Replication {
     var forwarding: [NodeID: UInt64] = [:]
     /// What is missing of memory topics, by origin.
     var missing: [NodeID: MissingTails] = [:]
+    /// Who is there and who types on this node.
+    var presence = LocalPresence()
+    /// The peers that membership holds alive.
+    var living: Set<NodeID> = []
     var subscribers: [TopicName: UInt64] = [:]
     var subscribersVersion: UInt64 = 0
     /// Members by the registry, as of the last ``advance(to:ledger:into:)``; at least this node.
@@ -69,6 +73,7 @@ package struct Replication {
         if isMet, lanes[index].boot == boot { return }
         var lane = Lane(peer: peer, boot: boot, at: now)
         lane.outbound.control = [.start(durable, epoch: own.epoch)]
+        if isMet { dropPresence(of: index, into: &effects) }
         if isMet { lanes[index] = lane } else { lanes.insert(lane, at: index) }
         pulls = pulls.filter { $0.value.holder != peer }
         missing[peer]?.askedAt = nil
@@ -79,7 +84,10 @@ package struct Replication {
     package mutating func reachable(
         _ peer: NodeID, _ isReachable: Bool, at now: MonotonicTime, into effects: inout [ReplicationEffect]
     ) {
-        guard let index = index(of: peer), lanes[index].isReachable != isReachable else { return }
+        if isReachable { living.insert(peer) } else { living.remove(peer) }
+        guard let index = index(of: peer) else { return }
+        if !isReachable { dropPresence(of: index, into: &effects) }
+        guard lanes[index].isReachable != isReachable else { return }
         lanes[index].isReachable = isReachable
         if !isReachable {
             lanes[index].interest.drop()

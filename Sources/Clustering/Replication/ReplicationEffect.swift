@@ -12,6 +12,8 @@ package enum ReplicationEffect: Sendable {
     case replicated(through: UInt64)
     /// Every reachable member forwards by this interest.
     case interestConfirmed(loop: Int, id: UInt64)
+    /// Somebody came, went, changed, or began or ceased to type.
+    case presence([PresenceShift])
     /// The lane has been silent for long: make a new connection.
     case cycle(NodeID)
     /// A peer's frame could not be read and changed nothing.

@@ -34,7 +34,14 @@ enum DaptinCommands {
             }
             return [.authenticate(token: token)]
         case "ping": return [.ping]
-        case "presence", "set-presence", "request", "reply", "ack":
+        case "presence": return try attributes.topics().map { .presence($0) }
+        case "set-presence":
+            let state = try attributes.value("state").map { Array($0.bytes) } ?? []
+            return try attributes.topics().map { .setPresence($0, state: state) }
+        case "typing":
+            let isTyping = try attributes.value("typing") == nil ? true : try attributes.bool("typing")
+            return try attributes.topics().map { .typing($0, isTyping: isTyping, state: []) }
+        case "request", "reply", "ack":
             throw .notSupported("method \"\(message.method)\" is not built yet")
         default:
             // Only as much of a client's own words as a person needs to find the mistake.
@@ -43,7 +50,7 @@ enum DaptinCommands {
     }
 
     private static func subscribe(_ attributes: DaptinAttributes) throws(Refusal) -> Command {
-        for name: StaticString in ["presence", "respond", "ack"] where try attributes.bool(name) {
+        for name: StaticString in ["respond", "ack"] where try attributes.bool(name) {
             throw .notSupported("subscriptions with \"\(name)\" are not built yet")
         }
         if try attributes.string("group") != nil {
@@ -52,7 +59,8 @@ enum DaptinCommands {
         return .subscribe(
             Command.Subscribe(
                 filters: try attributes.filters(), conditions: try conditions(attributes),
-                since: try DaptinCursors.since(attributes)))
+                since: try DaptinCursors.since(attributes),
+                presence: try attributes.bool("presence") ? .member : .none))
     }
 
     private static func conditions(_ attributes: DaptinAttributes) throws(Refusal) -> [Command.Condition] {

@@ -58,7 +58,7 @@ enum DaptinEvents {
     }
 
     /// A message's id: base64url of its origin and its time, which no two messages share; 32 characters.
-    private static func id(_ origin: Origin, _ time: HybridTime) -> String {
+    static func id(_ origin: Origin, _ time: HybridTime) -> String {
         var bytes = ByteWriter(reservingCapacity: 24)
         bytes.u64(origin.node.rawValue)
         bytes.u64(origin.epoch.rawValue)

@@ -54,8 +54,8 @@ struct DaptinMessage {
         "known methods are "
         + [
             "subscribe", "unsubscribe", "publish", "new-message", "create-topic", "destroy-topic", "list-topic",
-            "get-topic", "set-topic", "set-topic-permission", "get-topic-permission", "history", "auth", "batch",
-            "ping",
+            "get-topic", "set-topic", "set-topic-permission", "get-topic-permission", "history", "presence",
+            "set-presence", "typing", "auth", "batch", "ping",
         ].joined(separator: ", ")
 
     private static let noAttributes: JSONView = {

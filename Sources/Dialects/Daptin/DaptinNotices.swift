@@ -45,6 +45,9 @@ enum DaptinNotices {
                     writer.string(value)
                 }
             }
+        case .presence(let event): DaptinPresence.member(event)
+        case .presenceCount(let topic, let count): DaptinPresence.count(topic, count)
+        case .typing(let event): DaptinPresence.typing(event)
         case .refused(let refusal):
             frame("error") { writer in
                 for (key, value) in [("error", refusal.sentence), ("code", refusal.code)] {
@@ -112,7 +115,7 @@ enum DaptinNotices {
         }
     }
 
-    private static func frame(_ type: String, _ body: (inout JSONWriter) -> Void) -> [UInt8] {
+    static func frame(_ type: String, _ body: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("type")

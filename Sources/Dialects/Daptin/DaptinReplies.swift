@@ -54,6 +54,7 @@ enum DaptinReplies {
         case .history(_, let page): return history(page, variant, to: &writer)
         case .topics(let topics, let more): return list(topics, more, to: &writer)
         case .topic(let description): return describe(description, to: &writer)
+        case .presence(_, let list): return DaptinPresence.write(list, to: &writer)
         default: break
         }
         writer.beginObject()
@@ -76,11 +77,12 @@ enum DaptinReplies {
             name(topic, nil, to: &writer)
             writer.key("permission")
             writer.unsigned(UInt64(mask.rawValue))
+        case .presenceSet(let topic), .typingNoted(let topic): name(topic, nil, to: &writer)
         case .authenticated(let principal): DaptinNotices.write(principal, to: &writer)
         case .queriesCancelled(let count):
             writer.key("cancelled")
             writer.integer(Int64(count))
-        case .history, .topics, .topic, .rows, .pong, .refused: break
+        case .history, .topics, .topic, .rows, .presence, .pong, .refused: break
         }
         writer.endObject()
     }

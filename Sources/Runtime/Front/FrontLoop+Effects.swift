@@ -29,6 +29,9 @@ extension FrontLoop {
             services.announceInterest(loop: index, added: added, removed: removed) { [port] in
                 port.run { $0.interestConfirmed(id) }
             }
+        case .announce(let changes): services.announce(changes)
+        case .presence(let id, let topic, let limit):
+            services.presence(of: topic, limit: limit) { [port] result in port.run { $0.presenceListed(id, result) } }
         case .hold(let connection): client(connection)?.hold()
         case .release(let connection): client(connection)?.release()
         case .close(let connection, let code, let reason): close(connection, code, reason)

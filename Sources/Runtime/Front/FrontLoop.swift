@@ -209,6 +209,16 @@ package final class FrontLoop {
         settle()
     }
 
+    func presenceChanged(_ events: [PresenceEvent]) {
+        shard.presenceChanged(events, at: settings.clock(), into: &effects)
+        settle()
+    }
+
+    func presenceListed(_ id: ReadID, _ result: Result<PresenceList, Refusal>) {
+        shard.presenceListed(id, result, into: &effects)
+        settle()
+    }
+
     func verified(_ connection: ConnectionID, _ reference: RequestReference, _ result: Result<Principal, Refusal>) {
         shard.verified(connection, reference, result, at: settings.clock(), into: &effects)
         settle()

@@ -52,6 +52,9 @@ package struct FrontPort: Sendable {
     /// Everything of this node's own up to this local sequence is on the disks of a majority of the replicas.
     package func replicated(through sequence: UInt64) { run { $0.replicated(through: sequence) } }
 
+    /// Somebody came, went, changed, or began or ceased to type, on whichever node.
+    package func presenceChanged(_ events: [PresenceEvent]) { run { $0.presenceChanged(events) } }
+
     /// Takes new roles into use.
     package func setAccess(_ policy: AccessPolicy) { run { $0.setAccess(policy) } }
 

@@ -155,7 +155,8 @@ struct UpgradeDesk {
     }
 
     private func refuse(
-        _ reason: UpgradeRefusalReason, _ refusal: Refusal, closing: Bool, retryAfter delay: Duration = UpgradeRefusal.pause,
+        _ reason: UpgradeRefusalReason, _ refusal: Refusal, closing: Bool,
+        retryAfter delay: Duration = UpgradeRefusal.pause,
         fields: [String] = []
     ) -> Decision {
         loop.counters.refused[reason] += 1

@@ -76,7 +76,8 @@ extension Refusal {
         case .cursorTooOld: (410, "Gone")
         case .notReplicated: (504, "Gateway Timeout")
         case .rateLimited, .queryLimit: (429, "Too Many Requests")
-        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit: (503, "Service Unavailable")
+        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit:
+            (503, "Service Unavailable")
         case .internal: (500, "Internal Server Error")
         }
     }

@@ -141,6 +141,8 @@ final class WebSocketConnection: ClientConnection {
     override func reply(_ reply: Reply, to reference: RequestReference) {
         let opcode: Opcode = dialect.answersInBinary(reference) ? .binary : .text
         for answer in dialect.encode(reply, to: reference) { writeReply(frame(opcode, answer)) }
+        guard let connection, stage == .open else { return }
+        begin(dialect.followUp().map { (connection, $0) })
     }
 
     /// The frame of a message that goes to this client alone.

@@ -131,8 +131,8 @@ struct RESTDoor: Sendable {
             }
         case .published(_, let receipt, let level): .success(.created) { $0.receipt(receipt, level) }
         case .history(_, let page): .success { $0.history(page) }
-        case .subscribed, .unsubscribed, .topicCreated, .topics, .permission, .rows, .queriesCancelled, .authenticated,
-            .pong, .refused:
+        case .subscribed, .unsubscribed, .topicCreated, .topics, .permission, .rows, .queriesCancelled, .presence,
+            .presenceSet, .typingNoted, .authenticated, .pong, .refused:
             throw unexpected
         }
     }

@@ -14,6 +14,8 @@ package struct ControlOutlets: Sendable {
     package var readRing: @Sendable (RingRead, @escaping @Sendable (RingChunk) -> Void) -> Void
     /// Tells every loop what became replicated.
     package var replicated: @Sendable (UInt64) -> Void
+    /// Tells every loop who came, went, changed, or began or ceased to type.
+    package var presence: @Sendable ([PresenceEvent]) -> Void
     /// Another living process owns this node's id.
     package var conflict: @Sendable () -> Void
 
@@ -21,13 +23,15 @@ package struct ControlOutlets: Sendable {
         bus: NanomsgBus, gossip: GossipSocket,
         read: @escaping @Sendable (JournalRead, @escaping @Sendable (JournalChunk?) -> Void) -> Void,
         readRing: @escaping @Sendable (RingRead, @escaping @Sendable (RingChunk) -> Void) -> Void,
-        replicated: @escaping @Sendable (UInt64) -> Void, conflict: @escaping @Sendable () -> Void
+        replicated: @escaping @Sendable (UInt64) -> Void, presence: @escaping @Sendable ([PresenceEvent]) -> Void,
+        conflict: @escaping @Sendable () -> Void
     ) {
         self.bus = bus
         self.gossip = gossip
         self.read = read
         self.readRing = readRing
         self.replicated = replicated
+        self.presence = presence
         self.conflict = conflict
     }
 }
@@ -110,6 +114,21 @@ package final class ControlDriver: Sendable {
         try await loop.submit { body(self.core.value.plane, self.core.value.clock().monotonic) }.get()
     }
 
+    /// Asks the plane something after all that was posted before; `answer` gets nil when the loop has ended.
+    package func ask<Answer: Sendable>(
+        _ body: @escaping @Sendable (ControlPlane) -> Answer, answer: @escaping @Sendable (Answer?) -> Void
+    ) {
+        loop.submit {
+            self.drain()
+            return body(self.core.value.plane)
+        }.whenComplete { result in
+            switch result {
+            case .success(let value): answer(value)
+            case .failure: answer(nil)
+            }
+        }
+    }
+
     private func drain() {
         guard core.value.outlets != nil else { return }
         let inputs = inbox.withLock { inbox in
@@ -123,20 +142,26 @@ package final class ControlDriver: Sendable {
         schedule(after: now)
     }
 
-    /// Changes of interest that follow each other are taken as one: a client may subscribe to thousands at once.
+    /// Changes of one kind that follow each other are taken as one: a client may subscribe to thousands at once.
     private static func merged(_ inputs: [ControlPlane.Input]) -> [ControlPlane.Input] {
         var merged: [ControlPlane.Input] = []
-        var changes: [InterestChange] = []
-        for input in inputs {
-            if case .interested(let more) = input {
-                changes += more
-                continue
-            }
-            if !changes.isEmpty { merged.append(.interested(changes)) }
-            changes = []
-            merged.append(input)
+        var interests: [InterestChange] = []
+        var presences: [PresenceChange] = []
+        func settle() {
+            if !interests.isEmpty { merged.append(.interested(interests)) }
+            if !presences.isEmpty { merged.append(.presence(presences)) }
+            (interests, presences) = ([], [])
         }
-        if !changes.isEmpty { merged.append(.interested(changes)) }
+        for input in inputs {
+            switch input {
+            case .interested(let more): interests += more
+            case .presence(let more): presences += more
+            default:
+                settle()
+                merged.append(input)
+            }
+        }
+        settle()
         return merged
     }
 
@@ -167,6 +192,7 @@ package final class ControlDriver: Sendable {
             case .disconnect(let node): outlets.bus.disconnect(node)
             case .memberChanged(let member, let before): report(member, from: before)
             case .conflict: outlets.conflict()
+            case .presence(let events): outlets.presence(events)
             case .replication(.send(let peer, let frame)): frames.append((peer, frame))
             case .replication(.read(let purpose, let read)):
                 outlets.read(read) { chunk in
@@ -178,6 +204,7 @@ package final class ControlDriver: Sendable {
             case .replication(.interestConfirmed(_, let id)):
                 let confirmed = confirmations.withLock { $0.removeValue(forKey: id) }
                 confirmed?()
+            case .replication(.presence): preconditionFailure("the control plane tells of presence by itself")
             case .replication(.cycle(let peer)): outlets.bus.cycle(peer)
             case .replication(.malformed(let error, let peer)), .malformed(let error, let peer):
                 core.value.logger.warning(

@@ -50,6 +50,16 @@ extension Engine: NodeServices {
         control.interested(loop: loop, id: takeInterestID(), added: added, removed: removed, confirmed: confirmed)
     }
 
+    package func announce(_ changes: [PresenceChange]) { control.post(.presence(changes)) }
+
+    package func presence(
+        of topic: TopicName, limit: Int, reply: @escaping @Sendable (Result<PresenceList, Refusal>) -> Void
+    ) {
+        control.ask({ plane in plane.presence(of: topic, limit: limit) }) { list in
+            reply(list.map { .success($0) } ?? .failure(.internal("the node is stopping")))
+        }
+    }
+
     package func clusterStatus() async -> ClusterStatus {
         do {
             let identity = identity
@@ -144,6 +154,11 @@ extension ControlPlane {
             Metric(
                 "roost_lane_lag", .gauge, help: "Own records that a peer has not synced, in local sequences.",
                 samples: lanes.map { Metric.Sample(Double($0.1.lag), labels: [Metric.Label("peer", $0.0)]) }),
+            Metric(
+                "roost_presences", .gauge, help: "Members and typists that are announced, by where they are attached.",
+                samples: [("own", replication.presenceCounts.own), ("peers", replication.presenceCounts.peers)].map {
+                    Metric.Sample(Double($1), labels: [Metric.Label("at", $0)])
+                }),
             Metric("roost_lane_frames_sent_total", .counter, help: "Frames sent on lanes.", counted.framesSent),
             Metric("roost_lane_frames_resent_total", .counter, help: "Frames sent again.", counted.framesResent),
             Metric("roost_lane_frames_received_total", .counter, help: "Frames received.", counted.framesReceived),

@@ -90,7 +90,7 @@ package final class Engine: Sendable {
                     reply(RingChunk($0, of: read.place))
                 }
             },
-            replicated: { wiring.replicated($0) },
+            replicated: { wiring.replicated($0) }, presence: { wiring.presenceChanged($0) },
             conflict: { failed("another living process has this node's id: a data directory must not be used twice") })
         wiring.onAttached { [self] in attachedPorts }
         control.start(outlets)

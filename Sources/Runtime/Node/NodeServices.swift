@@ -26,6 +26,15 @@ package protocol NodeServices: Sendable {
     func announceInterest(
         loop: Int, added: [TopicFilter], removed: [TopicFilter], confirmed: @escaping @Sendable () -> Void)
 
+    /// Announces who came, went, changed, or began or ceased to type on one of the loops; every loop is told of it with
+    /// ``FrontPort/presenceChanged(_:)``, in one order.
+    func announce(_ changes: [PresenceChange])
+
+    /// Gathers who is there in a topic on every node, only how many where there are more than `limit`; what was
+    /// announced before is in it.
+    func presence(
+        of topic: TopicName, limit: Int, reply: @escaping @Sendable (Result<PresenceList, Refusal>) -> Void)
+
     /// The cluster as this node sees it now.
     func clusterStatus() async -> ClusterStatus
 

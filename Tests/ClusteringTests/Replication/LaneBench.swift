@@ -40,6 +40,7 @@ struct LaneEnd {
     var frames: [[UInt8]] = []
     var reads: [(ReadPurpose, JournalRead)] = []
     var replicatedThrough: UInt64 = 0
+    var shifts: [PresenceShift] = []
 
     var id: NodeID { ledger.origin.node }
 
@@ -64,6 +65,7 @@ struct LaneEnd {
             case .send(_, let frame): frames.append(frame)
             case .read(let purpose, let read): reads.append((purpose, read))
             case .replicated(let through): replicatedThrough = through
+            case .presence(let more): shifts += more
             case .readRing, .interestConfirmed, .cycle, .malformed: break
             }
         }

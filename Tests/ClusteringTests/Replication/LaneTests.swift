@@ -240,6 +240,8 @@ struct LaneFrameTests {
         var vector = VersionVector()
         vector.advance(origin, Slot(of: topic), to: 7)
         let place = MemoryPlace(topic: topic, partition: Partition(origin: origin, generation: 1))
+        let there = PresenceKey(.member, in: topic, connection: "s1")
+        let ann = PresenceEntry(user: "ann", since: WallTime(milliseconds: 5), state: [49])
         return LaneFrame(
             sequence: 3, received: 2, durable: 1, credit: 4_096,
             items: [
@@ -250,13 +252,15 @@ struct LaneFrameTests {
                         body: .member(MemberRecord(node: origin.node, name: "one")))),
                 .absent(AbsentRun(origin: origin, slot: .system, from: 2, to: 3)),
                 .vector(vector), .pull(origin, after: vector.positions(of: origin)), .pulled(origin),
-                .pulse(digest: .max, interest: 1),
+                .pulse(digest: .max, interest: 1, presence: 2),
                 .interest(base: 1, version: 2, added: [TopicFilter(topic)], removed: [.everything]),
                 .interestTaken(
                     version: 2,
                     heads: [MemoryHead(topic: topic, partition: Partition(origin: origin, generation: 1), offset: 9)]),
                 .subscribers([topic: 4]), .heads([MemoryHead(topic: topic, partition: place.partition, offset: 9)]),
                 .fetch(place, after: 8), .lost(place, 3...5), .fetched(place),
+                .presence(base: 3, [.set(there, ann), .remove(there)]),
+                .presenceSet(version: 4, isFirst: true, isLast: false, [(there, ann)]),
             ])
     }
 

@@ -148,6 +148,12 @@ final class LoneNode: NodeServices {
         loop: Int, added: [TopicFilter], removed: [TopicFilter], confirmed: @escaping @Sendable () -> Void
     ) { confirmed() }
 
+    func announce(_ changes: [PresenceChange]) {}
+
+    func presence(
+        of topic: TopicName, limit: Int, reply: @escaping @Sendable (Result<PresenceList, Refusal>) -> Void
+    ) { reply(.success(PresenceList(members: [], count: 0))) }
+
     func clusterStatus() async -> ClusterStatus {
         ClusterStatus(identity: identity, members: [], vector: VersionVector(), digest: 7)
     }

@@ -96,7 +96,9 @@ struct StreamTests {
                 #expect(answer?.head.contains("Access-Control-Allow-Origin") == false)
             }
             let token = await fixture.token()
-            for way in [("?token=\(token)", ""), ("", "Authorization: Bearer \(token)\r\n"), ("", "Cookie: token=\(token)\r\n")] {
+            for way in [
+                ("?token=\(token)", ""), ("", "Authorization: Bearer \(token)\r\n"), ("", "Cookie: token=\(token)\r\n"),
+            ] {
                 try await fixture.connect { connection in
                     try await connection.send(
                         "GET /events\(way.0) HTTP/1.1\r\nHost: x\r\nOrigin: http://localhost:99\r\n\(way.1)\r\n")

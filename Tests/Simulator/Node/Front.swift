@@ -18,6 +18,8 @@ package final class Front {
 
     func interestConfirmed(loop: Int, id: UInt64) { loops[loop].interestConfirmed(id) }
 
+    func presenceChanged(_ events: [PresenceEvent]) { for loop in loops { loop.presenceChanged(events) } }
+
     /// Accepts a client's connection on one of the loops.
     func accept(_ client: any VirtualPeer) -> VirtualConnection {
         sessionCount += 1

@@ -52,6 +52,8 @@ final class VirtualConnection {
 
     func reply(_ reply: Reply, to reference: RequestReference) {
         for text in conversation.encode(reply, to: reference) { deliver(text) }
+        let more = conversation.followUp()
+        if !more.isEmpty { loop?.soon { $0.receive(more, from: self.id) } }
     }
 
     func notify(_ notice: Notice) {

@@ -83,6 +83,10 @@ final class VirtualLoop {
         soon { $0.shard.interestConfirmed(id, ledger: $0.ledger, at: $0.now, into: &$0.effects) }
     }
 
+    func presenceChanged(_ events: [PresenceEvent]) {
+        soon { $0.shard.presenceChanged(events, at: $0.now, into: &$0.effects) }
+    }
+
     func end() {
         for connection in connections { connection?.breakOff() }
         connections = []
@@ -176,6 +180,14 @@ final class VirtualLoop {
             let number = id.rawValue
             interests[number] = id
             process.post(.interested([InterestChange(loop: index, id: number, added: added, removed: removed)]))
+        case .announce(let changes): process.post(.presence(changes))
+        case .presence(let id, let topic, let limit):
+            // Behind what was announced before, as the real control loop has it.
+            process.after(.zero) { [weak self] in
+                guard let self else { return }
+                let list = process.plane.presence(of: topic, limit: limit)
+                soon { $0.shard.presenceListed(id, .success(list), into: &$0.effects) }
+            }
         case .hold, .release: preconditionFailure("no limit of requests a second is simulated")
         case .close(let id, _, _): connection(id)?.close()
         }

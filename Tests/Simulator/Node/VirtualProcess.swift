@@ -147,6 +147,7 @@ package final class VirtualProcess {
         case .malformed(let error, let peer):
             preconditionFailure("seed \(world.seed): \(peer) sent what cannot be read: \(error)")
         case .replication(let effect): perform(effect)
+        case .presence(let events): front?.presenceChanged(events)
         }
     }
 
@@ -169,6 +170,7 @@ package final class VirtualProcess {
             world.note("replicated", node: node.index, sequence, isShown: false)
             front?.replicated(through: sequence)
         case .interestConfirmed(let loop, let id): front?.interestConfirmed(loop: loop, id: id)
+        case .presence: preconditionFailure("the control plane tells of presence by itself")
         case .cycle: break
         case .malformed(let error, let peer):
             preconditionFailure("seed \(world.seed): \(peer) sent a frame that cannot be read: \(error)")

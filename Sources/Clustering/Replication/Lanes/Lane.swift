@@ -20,6 +20,8 @@ struct Lane {
     var interest = PeerInterest()
     /// How many subscribers the peer has, by topic.
     var subscribers: [TopicName: UInt64] = [:]
+    /// Who is there and who types at the peer.
+    var presence = PeerPresence()
     /// Pulls of the peer that wait, the first being served.
     var waitingPulls: [PullService] = []
     /// What the peer wants of a ring here, newest question only.
@@ -64,6 +66,9 @@ struct Lane {
         /// The local sequence up to which the peer has synced all own records.
         var ownDurable: UInt64 = 0
         var subscribersVersion: UInt64 = 0
+        /// The version of this node's presence that the peer was told; 0 for none.
+        var presenceTold: UInt64 = 0
+        var lastPresenceRetold: MonotonicTime?
 
         /// Whether items wait for the window.
         var hasControl: Bool { !control.isEmpty || owesVector || owesSubscribers || owedInterest != nil }

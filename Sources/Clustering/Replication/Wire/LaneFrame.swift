@@ -7,8 +7,8 @@ import Model
 /// two boots.
 package struct LaneFrame: Sendable {
     /// The version of the lane format; peers that speak another are refused. Version 2 brought the
-    /// items with which memory topics are fetched.
-    package static let formatVersion: UInt8 = 2
+    /// items with which memory topics are fetched, version 3 presence.
+    package static let formatVersion: UInt8 = 3
     /// How full a frame is filled before the next one begins, in bytes.
     package static let targetBytes = 64 * 1_024
 

@@ -14,8 +14,9 @@ package enum LaneItem: Sendable {
     case pull(Origin, after: [UInt64])
     /// A pull has given what it could; the asker asks again when it still lacks some.
     case pulled(Origin)
-    /// A hash over the journals of ended epochs, and the version of the peer's interest that the sender holds.
-    case pulse(digest: UInt64, interest: UInt64)
+    /// A hash over the journals of ended epochs, and the versions of the peer's interest and presence that the sender
+    /// holds.
+    case pulse(digest: UInt64, interest: UInt64, presence: UInt64)
     /// Changes that make the sender's interest of version `base` into that of `version`; base 0 replaces all.
     case interest(base: UInt64, version: UInt64, added: [TopicFilter], removed: [TopicFilter])
     /// The sender forwards by this version from here on; the heads are those of its memory topics that it concerns.
@@ -30,6 +31,10 @@ package enum LaneItem: Sendable {
     case lost(MemoryPlace, ClosedRange<UInt64>)
     /// A fetch has given what it could; the asker asks again when it still lacks some.
     case fetched(MemoryPlace)
+    /// Changes of who is there and who types at the sender, which follow its version `base`; each makes the next version.
+    case presence(base: UInt64, [PresenceChange])
+    /// A part of all who are there and type at the sender, in place of whatever the peer has.
+    case presenceSet(version: UInt64, isFirst: Bool, isLast: Bool, [(key: PresenceKey, entry: PresenceEntry)])
 }
 
 /// The last offset that an origin gave in its share of a memory topic.
@@ -55,6 +60,8 @@ extension LaneItem {
     package static let maximumEntries = 65_536
     /// How many heads one item carries at most when they are repeated, so that it fits a frame.
     static let maximumHeads = 256
+    /// About how many bytes of presence one item carries.
+    static let presenceBytes = 32_768
 
     func encode(into writer: inout ByteWriter) {
         switch self {
@@ -81,10 +88,11 @@ extension LaneItem {
         case .pulled(let origin):
             writer.u8(6)
             writer.origin(origin)
-        case .pulse(let digest, let interest):
+        case .pulse(let digest, let interest, let presence):
             writer.u8(7)
             writer.u64(digest)
             writer.varint(interest)
+            writer.varint(presence)
         case .interest(let base, let version, let added, let removed):
             writer.u8(8)
             writer.varint(base)
@@ -116,6 +124,15 @@ extension LaneItem {
         case .fetched(let place):
             writer.u8(14)
             writer.place(place)
+        case .presence(let base, let changes):
+            writer.u8(15)
+            writer.varint(base)
+            writer.list(changes) { $0.change($1) }
+        case .presenceSet(let version, let isFirst, let isLast, let entries):
+            writer.u8(16)
+            writer.varint(version)
+            writer.u8((isFirst ? 1 : 0) | (isLast ? 2 : 0))
+            writer.list(entries) { $0.change(.set($1.key, $1.entry)) }
         }
     }
 
@@ -133,7 +150,9 @@ extension LaneItem {
             for _ in 0..<Slot.count { positions.append(try reader.varint()) }
             return .pull(origin, after: positions)
         case 6: return .pulled(try reader.origin())
-        case 7: return .pulse(digest: try reader.u64(), interest: try reader.varint())
+        case 7:
+            return .pulse(
+                digest: try reader.u64(), interest: try reader.varint(), presence: try reader.varint())
         case 8:
             return .interest(
                 base: try reader.varint(), version: try reader.varint(), added: try reader.filters(),
@@ -155,6 +174,12 @@ extension LaneItem {
             guard from >= 1, from <= to else { throw .invalid("lost offsets") }
             return .lost(place, from...to)
         case 14: return .fetched(try reader.place())
+        case 15: return .presence(base: try reader.varint(), try reader.changes())
+        case 16:
+            let (version, flags) = (try reader.varint(), try reader.u8())
+            guard flags <= 3 else { throw .invalid("presence flags") }
+            return .presenceSet(
+                version: version, isFirst: flags & 1 != 0, isLast: flags & 2 != 0, try reader.entries())
         case let kind: throw .invalid("lane item kind \(kind)")
         }
     }
@@ -176,6 +201,23 @@ extension ByteWriter {
         list(heads) {
             $0.place($1.place)
             $0.varint($1.offset)
+        }
+    }
+
+    fileprivate mutating func change(_ change: PresenceChange) {
+        let key = change.key
+        switch change {
+        case .set(_, let entry):
+            u8(key.place.kind.rawValue << 1 | 1)
+            string(key.place.topic.text)
+            string(key.connection)
+            string(entry.user)
+            varint(UInt64(clamping: entry.since.milliseconds))
+            run(entry.state)
+        case .remove:
+            u8(key.place.kind.rawValue << 1)
+            string(key.place.topic.text)
+            string(key.connection)
         }
     }
 
@@ -207,6 +249,31 @@ extension ByteReader {
         let origin = try origin()
         let generation = UInt32(try count(upTo: Int(UInt32.max)))
         return MemoryPlace(topic: topic, partition: Partition(origin: origin, generation: generation))
+    }
+
+    fileprivate mutating func change() throws(FormatError) -> PresenceChange {
+        let head = try u8()
+        guard let kind = PresencePlace.Kind(rawValue: head >> 1) else { throw .invalid("presence kind") }
+        let key = PresenceKey(kind, in: try topicName(), connection: try string())
+        guard head & 1 == 1 else { return .remove(key) }
+        let user = try string()
+        guard let since = Int64(exactly: try varint()) else { throw .invalid("presence time") }
+        return .set(key, PresenceEntry(user: user, since: WallTime(milliseconds: since), state: Array(try run())))
+    }
+
+    fileprivate mutating func changes() throws(FormatError) -> [PresenceChange] {
+        var changes: [PresenceChange] = []
+        for _ in 0..<(try count(upTo: LaneItem.maximumEntries)) { changes.append(try change()) }
+        return changes
+    }
+
+    fileprivate mutating func entries() throws(FormatError) -> [(key: PresenceKey, entry: PresenceEntry)] {
+        var entries: [(key: PresenceKey, entry: PresenceEntry)] = []
+        for change in try changes() {
+            guard case .set(let key, let entry) = change else { throw .invalid("presence set") }
+            entries.append((key, entry))
+        }
+        return entries
     }
 
     fileprivate mutating func memoryHeads() throws(FormatError) -> [MemoryHead] {
