@@ -27,13 +27,16 @@ package enum DialectTable {
     package static func dialect(forPath path: String, query: String, testDoors: Bool = false) -> Opening? {
         switch path {
         case "/live": { DaptinConversation($0, query: query) }
+        case "/ws/chat", "/ws/chat/": { _ in NewLoomConversation(.chat) }
+        case "/ws/streams", "/ws/streams/": { _ in NewLoomConversation(.streams) }
         case "/echo" where testDoors: { _ in EchoConversation() }
         default: nil
         }
     }
 
     /// Begins a stream; a refusal says what is wrong with the request.
-    package typealias StreamOpening = @Sendable (ConversationContext, StreamRequest) -> Result<any StreamDialect, Refusal>
+    package typealias StreamOpening =
+        @Sendable (ConversationContext, StreamRequest) -> Result<any StreamDialect, Refusal>
 
     /// How to begin a stream at a path that is asked with `GET`; nil where there is none.
     package static func stream(forPath path: String) -> StreamOpening? {
