@@ -60,7 +60,7 @@ let package = Package(
             ],
             resources: [
                 .embedInCode("HTTP/Pages/chat.html"), .embedInCode("HTTP/Pages/chat.css"),
-                .embedInCode("HTTP/Pages/chat.js"), .embedInCode("HTTP/Pages/roost.js"),
+                .embedInCode("HTTP/Pages/chat.js"), .embedInCode("HTTP/Pages/people.js"), .embedInCode("HTTP/Pages/roost.js"),
                 .embedInCode("HTTP/openapi.json"),
             ]
         ),

@@ -2,6 +2,7 @@
 
 import json
 
+from cluster import eventually
 from javascript import needs_chromium
 
 pytestmark = needs_chromium
@@ -61,6 +62,38 @@ def test_the_page_fits_a_narrow_screen(node, browser):
     assert browser.run("document.documentElement.scrollWidth <= window.innerWidth")
     assert browser.run("document.documentElement.scrollHeight <= window.innerHeight")
     assert browser.run("[...document.querySelectorAll('input')].every((each) => each.labels.length === 1)")
+
+
+def test_the_page_shows_who_is_there_and_who_types(three, attach, browser):
+    browser.open(f"http://{three[0].front}/#hall")
+    browser.until(f"{STATE} === 'attached'")
+    here = "document.getElementById('here').textContent"
+    typing = "document.getElementById('typing').textContent"
+    browser.until(f"{here} === 'Here: you'")
+    other = attach(three[1])
+    eventually("the other node knows the room", lambda: "chat/hall" in str(other.ask("list-topic")))
+    other.subscribe("chat/hall", presence=True)
+    other.ask("set-presence", topicName="chat/hall", state={"name": "<i>Eve</i>"})
+    browser.until(f"{here} === 'Here: you, <i>Eve</i>'")
+    other.ask("set-presence", topicName="chat/hall", state={"name": "Eve", "typing": True})
+    browser.until(f"{typing} === 'Eve is typing…'")
+    other.ask("set-presence", topicName="chat/hall", state={"name": "Eve", "typing": False})
+    browser.until(f"{typing} === ''")
+    browser.run(
+        "(() => { const text = document.getElementById('text'); text.value = 'he';"
+        "text.dispatchEvent(new Event('input', { bubbles: true })); return true; })()"
+    )
+    name = browser.run("document.getElementById('name').value")
+
+    def states():
+        return [each.get("state") for each in other.ask("presence", topicName="chat/hall")["members"]]
+
+    eventually("the page says that it types", lambda: {"name": name, "typing": True} in states())
+    say(browser, "hello")
+    eventually("it says so no longer", lambda: {"name": name, "typing": False} in states())
+    other.close()
+    browser.until(f"{here} === 'Here: you'")
+    assert browser.trouble == []
 
 
 def test_its_node_is_killed_and_it_goes_on_at_another(fresh_three, attach, browser):

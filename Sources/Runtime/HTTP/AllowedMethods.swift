@@ -6,7 +6,7 @@ enum AllowedMethods {
         case "/api/v1/auth/login": "POST"
         case "/api/v1/topics": "GET, POST"
         case "/api/v1/cluster", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/openapi.json",
-            "/", "/chat", "/chat.css", "/chat.js", "/roost.js":
+            "/", "/chat", "/chat.css", "/chat.js", "/people.js", "/roost.js":
             "GET"
         case _ where path.hasPrefix("/api/v1/topics/"): path.hasSuffix("/messages") ? "GET, POST" : "GET, PUT, DELETE"
         default: nil

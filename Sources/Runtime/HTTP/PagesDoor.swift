@@ -13,6 +13,7 @@ struct PagesDoor: Sendable {
         ("/chat", "text/html; charset=utf-8", PackageResources.chat_html),
         ("/chat.css", "text/css; charset=utf-8", PackageResources.chat_css),
         ("/chat.js", "text/javascript; charset=utf-8", PackageResources.chat_js),
+        ("/people.js", "text/javascript; charset=utf-8", PackageResources.people_js),
         ("/roost.js", "text/javascript; charset=utf-8", PackageResources.roost_js),
     ]
 

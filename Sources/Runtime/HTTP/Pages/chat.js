@@ -1,6 +1,7 @@
 /**
  * The chat page: rooms are the topics `chat/<room>`. What keeps it attached is in roost.js; this file shows it.
  */
+import { People } from "/people.js";
 import { Roost, RoostError } from "/roost.js";
 
 /** How many messages of a room are shown on joining it. */
@@ -20,6 +21,10 @@ let subscription = null;
 let entered = Promise.resolve(); // settles when the room shown has been joined, or could not be
 let attachedTo = null; // {node, url}, what answered last
 let members = [];
+const people = new People(roost, () => find("name").value, ({ here, typing }) => {
+  find("here").textContent = here;
+  find("typing").textContent = typing;
+});
 
 // Nodes
 
@@ -101,6 +106,7 @@ async function join(wanted) {
   find("notice").hidden = true;
   const previous = subscription;
   subscription = null;
+  people.leave();
   try {
     await previous?.unsubscribe();
     const joined = await follow(topic, wanted);
@@ -115,6 +121,7 @@ async function join(wanted) {
 /** Follows a room's topic, and creates it when nobody has yet. */
 async function follow(topic, wanted) {
   const options = {
+    ...people.enter(topic),
     since: { last: HISTORY },
     onEvent: (event) => room === wanted && showMessage(event),
     onGap: (gap) => room === wanted && showGap(gap),
@@ -229,9 +236,14 @@ find("compose").addEventListener("submit", (event) => {
   item.append(element("div", "text", text), element("span", "state"));
   find("pending").append(item);
   find("text").value = "";
+  people.typed("");
   send(`chat/${room}`, { name, text }, item);
 });
-find("name").addEventListener("change", () => remember(find("name").value));
+find("text").addEventListener("input", () => people.typed(find("text").value));
+find("name").addEventListener("change", () => {
+  remember(find("name").value);
+  if (subscription && roost.session) people.say().catch(() => {}); // at the next node it is said anew
+});
 find("join").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = find("room").value.trim().replace(/[/,+#]+/g, "-");
