@@ -1,0 +1,193 @@
+"""One topic through every door: whoever publishes, everybody hears, and the same is allowed whatever the door."""
+
+import functools
+import http.server
+import json
+import threading
+
+import pytest
+from websockets.sync.client import connect
+
+from cluster import Cluster
+from events import Events
+from javascript import FIXTURES, needs_chromium
+from live import LIMIT, Live, Refused
+from tokens import SECRET, token
+
+
+class LiveDoor:
+    def __init__(self, node, secret=None):
+        self.client = Live(node, secret)
+        self.can_follow = True
+        try:
+            self.client.subscribe("chat/1")
+        except Refused as refused:
+            assert refused.code == "PERMISSION_DENIED"
+            self.can_follow = False
+
+    def publish(self, text):
+        try:
+            self.client.publish("chat/1", {"content": text, "chat_id": 1})
+        except Refused as refused:
+            assert refused.code == "PERMISSION_DENIED"
+            return False
+        return True
+
+    def hears(self):
+        return self.client.event()["data"]["content"]
+
+    def close(self):
+        self.client.close()
+
+
+class StreamDoor:
+    """Server-Sent Events to read, and REST to publish."""
+
+    def __init__(self, node, secret=None):
+        self.node, self.secret = node, secret
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        self.events = Events(node.front, "?topics=chat%2F1", headers)
+        self.can_follow = self.events.status == 200
+        if self.can_follow:
+            self.events.begun()
+        else:
+            assert self.events.status == 403 and self.events.body["error"]["code"] == "PERMISSION_DENIED"
+
+    def publish(self, text):
+        message = {"message": {"content": text, "chat_id": 1}}
+        status, answer = self.node.call("POST", "/api/v1/topics/chat%2F1/messages", message, self.secret)
+        assert status in (201, 403), answer
+        return status == 201
+
+    def hears(self):
+        return self.events.message()["content"]
+
+    def close(self):
+        self.events.close()
+
+
+class NewLoomDoor:
+    def __init__(self, node, secret=None):
+        query = f"?token={secret}" if secret else ""
+        self._stack = connect(f"{node.url}/ws/chat/{query}", open_timeout=LIMIT)
+        self.socket = self._stack.__enter__()
+        # What follows the subscription is answered after it; a refusal of it is said first.
+        self.socket.send('{"type":"typing","chat_id":"nobody-made-this","is_typing":false}')
+        self.socket.send('{"type":"status","chat_id":"nobody-made-this","message_id":"m","status":"read"}')
+        frames = [self.next()]
+        while "nobody-made-this" not in frames[-1].get("message", ""):
+            frames.append(self.next())
+        self.can_follow = True
+
+    def next(self):
+        return json.loads(self.socket.recv(LIMIT))
+
+    def publish(self, text):
+        self.socket.send(json.dumps({"type": "message", "content": text, "chat_id": 1}))
+        self.socket.send('{"type":"status","chat_id":"nobody-made-this","message_id":"m","status":"read"}')
+        allowed = True
+        while True:
+            frame = self.next()
+            if frame.get("type") == "message":
+                self.heard = frame["message"]["content"]
+            elif "nobody-made-this" in frame["message"]:
+                return allowed
+            else:
+                assert frame["code"] == "permission_denied", frame
+                allowed = False
+
+    def hears(self):
+        if heard := self.__dict__.pop("heard", None):
+            return heard
+        frame = self.next()
+        assert frame["type"] == "message", frame
+        return frame["message"]["content"]
+
+    def close(self):
+        self._stack.__exit__(None, None, None)
+
+
+DOORS = [LiveDoor, StreamDoor, NewLoomDoor]
+
+
+def test_clients_of_different_dialects_on_different_nodes_hear_each_other(three, attach):
+    attach(three[0]).create("chat/1")
+    three.await_equal_vectors()
+    doors = [door(node) for door, node in zip(DOORS, three.nodes)]
+    try:
+        for number, publisher in enumerate(doors):
+            assert publisher.publish(f"message {number}")
+            for door in doors:
+                assert door.hears() == f"message {number}", type(door).__name__
+    finally:
+        for door in doors:
+            door.close()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A node with roles that may do one thing each."""
+    folder = tmp_path_factory.mktemp("guarded")
+    secret = folder / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    (folder / "roost.yaml").write_text(
+        'roles:\n  reader: {read: ["#"]}\n  writer: {write: ["#"]}\n  both: {read: ["#"], write: ["#"]}\n'
+    )
+    root = token("root", roles=["admin"])
+    flags = ["--config", str(folder / "roost.yaml"), "--auth-secret-file", str(secret)]
+    with Cluster(1, *flags, token=root) as cluster:
+        client = Live(cluster[0], root)
+        client.create("chat/1")
+        client.close()
+        yield cluster[0]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("role", "may_read", "may_write"),
+    [("reader", True, False), ("writer", False, True), ("both", True, True), ("nothing", False, False)],
+)
+def test_the_same_is_allowed_through_every_door(guarded, door, role, may_read, may_write):
+    client = door(guarded, token("someone", roles=[role]))
+    witness = LiveDoor(guarded, token("root", roles=["admin"]))
+    try:
+        if door is not NewLoomDoor:  # which follows whatever it may, and is refused nothing
+            assert client.can_follow == may_read
+        assert client.publish(f"by {role}") == may_write
+        if may_write:
+            assert witness.hears() == f"by {role}"
+        assert witness.publish("a word")
+        if may_read:
+            while (heard := client.hears()) != "a word":
+                assert heard == f"by {role}"
+        elif door is NewLoomDoor:
+            client.publish("one more")
+            assert "heard" not in client.__dict__, "it hears what it may not read"
+    finally:
+        client.close()
+        witness.close()
+
+
+@needs_chromium
+def test_the_event_source_of_sqlattes_document_works_as_it_stands(node, attach, browser, tmp_path):
+    script = (FIXTURES / "sqlatte-events.js").read_text().replace("localhost:8000", node.front)
+    (tmp_path / "index.html").write_text(
+        "<!doctype html><script>window.got = []; console.log = (...said) => window.got.push(said);</script>"
+        f"<script>{script}</script>"
+    )
+    serve = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    serve.log_message = lambda *_: None
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        writer = attach(node)
+        writer.create("dashboard")
+        browser.open(f"http://127.0.0.1:{server.server_port}/")
+        browser.until("eventSource.readyState === 1")
+        writer.publish("dashboard", {"rows": 3})
+        browser.until("window.got.length === 1")
+        words, data = browser.run("window.got[0]")
+        assert (words, data["topic"], data["data"]) == ("Update:", "dashboard", {"rows": 3})
+    finally:
+        server.shutdown()
