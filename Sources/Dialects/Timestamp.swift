@@ -10,9 +10,33 @@ package enum Timestamp {
         let day = time.milliseconds.flooredQuotient(86_400_000)
         let rest = time.milliseconds - day * 86_400_000
         let (year, month, dayOfMonth) = civil(day)
-        let date = "\(yearText(year))-\(digits(month, 2))-\(digits(dayOfMonth, 2))"
-        let (hour, minute, second) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60)
-        return "\(date)T\(digits(hour, 2)):\(digits(minute, 2)):\(digits(second, 2)).\(digits(rest % 1_000, 3))Z"
+        // One for every event: written digit by digit into the string's own room.
+        return String(unsafeUninitializedCapacity: 27) { text in
+            var count = 0
+            func write(_ character: Unicode.Scalar) {
+                text.initializeElement(at: count, to: UInt8(ascii: character))
+                count += 1
+            }
+            func write(_ value: Int64, _ width: Int, _ separator: Unicode.Scalar) {
+                var rest = value
+                for place in (count..<count + width).reversed() {
+                    text.initializeElement(at: place, to: UInt8(ascii: "0") + UInt8(rest % 10))
+                    rest /= 10
+                }
+                count += width
+                write(separator)
+            }
+            let isUsual = (0...9_999).contains(year)
+            if !isUsual { write(year < 0 ? "-" : "+") }
+            write(abs(year), isUsual ? 4 : 6, "-")
+            write(month, 2, "-")
+            write(dayOfMonth, 2, "T")
+            write(rest / 3_600_000, 2, ":")
+            write(rest / 60_000 % 60, 2, ":")
+            write(rest / 1_000 % 60, 2, ".")
+            write(rest % 1_000, 3, "Z")
+            return count
+        }
     }
 
     /// Reads `YYYY-MM-DDThh:mm:ss`, a fraction of 1 to 9 digits that may follow (cut to milliseconds), and `Z` or
@@ -54,15 +78,6 @@ package enum Timestamp {
         case 4, 6, 9, 11: 30
         default: 31
         }
-    }
-
-    private static func yearText(_ year: Int64) -> String {
-        (0...9_999).contains(year) ? digits(year, 4) : "\(year < 0 ? "-" : "+")\(digits(abs(year), 6))"
-    }
-
-    private static func digits(_ value: Int64, _ count: Int) -> String {
-        let text = String(value)
-        return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
     }
 
     private struct Scanner {

@@ -12,8 +12,11 @@ struct DaptinAttributes {
         return value
     }
 
-    func string(_ name: StaticString) throws(Refusal) -> String? {
-        guard let value = try value(name) else { return nil }
+    func string(_ name: StaticString) throws(Refusal) -> String? { try string(try value(name), named: name) }
+
+    /// The string that a value must be which was found already; nil where it is missing.
+    func string(_ value: JSONView?, named name: StaticString) throws(Refusal) -> String? {
+        guard let value, !value.isNull else { return nil }
         guard let string = value.string else { throw wrong(name, value, "a string") }
         return string
     }
@@ -26,7 +29,12 @@ struct DaptinAttributes {
 
     /// A whole number in `range`.
     func integer(_ name: StaticString, in range: ClosedRange<Int64>) throws(Refusal) -> Int64? {
-        guard let value = try value(name) else { return nil }
+        try integer(try value(name), named: name, in: range)
+    }
+
+    /// The whole number that a value must be which was found already; nil where it is missing.
+    func integer(_ value: JSONView?, named name: StaticString, in range: ClosedRange<Int64>) throws(Refusal) -> Int64? {
+        guard let value, !value.isNull else { return nil }
         guard let integer = value.integer, range.contains(integer) else {
             throw wrong(name, value, "a whole number, \(range.lowerBound) to \(range.upperBound)")
         }
@@ -44,7 +52,12 @@ struct DaptinAttributes {
     /// The texts of `topicName`, also called `topic` and `name`: `"a"`, `"a,b,c"` or `["a", "b"]`.
     func topicTexts() throws(Refusal) -> [String] {
         let fields = try DaptinFields(view, "topicName", "topic", "name")
-        let given = (0..<3).compactMap { fields[$0] }.filter { !$0.isNull }
+        return try topicTexts(fields[0], fields[1], fields[2])
+    }
+
+    /// The texts of what was found under `topicName`, `topic` and `name`.
+    private func topicTexts(_ spellings: JSONView?...) throws(Refusal) -> [String] {
+        let given = spellings.compactMap { $0 }.filter { !$0.isNull }
         guard let value = given.first else {
             throw .invalidMessage(
                 "\"topicName\" is missing; it must name a topic, or several as \"a,b\" or [\"a\", \"b\"]")
@@ -54,7 +67,9 @@ struct DaptinAttributes {
         }
         switch value.kind {
         case .string:
-            return (value.string ?? "").split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            let text = value.string ?? ""
+            guard text.utf8.contains(UInt8(ascii: ",")) else { return [text] }
+            return text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         case .array:
             var texts: [String] = []
             for element in value.elements() {
@@ -70,8 +85,14 @@ struct DaptinAttributes {
     }
 
     /// Every topic that is named, at most ``topicLimit``.
-    func topics() throws(Refusal) -> [TopicName] {
-        let texts = try topicTexts()
+    func topics() throws(Refusal) -> [TopicName] { try topics(of: try topicTexts()) }
+
+    /// The topics under `topicName`, `topic` and `name`, found already.
+    func topics(_ topicName: JSONView?, _ topic: JSONView?, _ name: JSONView?) throws(Refusal) -> [TopicName] {
+        try topics(of: try topicTexts(topicName, topic, name))
+    }
+
+    private func topics(of texts: [String]) throws(Refusal) -> [TopicName] {
         guard texts.count <= Self.topicLimit else {
             throw .invalidMessage(
                 "\"topicName\" names \(texts.count) topics; it may name at most \(Self.topicLimit) here")

@@ -34,21 +34,24 @@ package struct Partition: Hashable, Comparable, Sendable, CustomStringConvertibl
 
 /// `bytes` in base64url without padding (RFC 4648 §5).
 package func base64URLEncode(_ bytes: [UInt8]) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-    var text: [UInt8] = []
-    text.reserveCapacity((bytes.count * 4 + 2) / 3)
-    var bits: UInt32 = 0
-    var held = 0
-    for byte in bytes {
-        bits = bits << 8 | UInt32(byte)
-        held += 8
-        while held >= 6 {
-            held -= 6
-            text.append(alphabet[Int(bits >> UInt32(held) & 63)])
+    let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return String(unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { text in
+        var (count, bits, held) = (0, UInt32(0), UInt32(0))
+        for byte in bytes {
+            bits = bits << 8 | UInt32(byte)
+            held += 8
+            while held >= 6 {
+                held -= 6
+                text.initializeElement(at: count, to: alphabet.utf8Start[Int(bits >> held & 63)])
+                count += 1
+            }
         }
+        if held > 0 {
+            text.initializeElement(at: count, to: alphabet.utf8Start[Int(bits << (6 - held) & 63)])
+            count += 1
+        }
+        return count
     }
-    if held > 0 { text.append(alphabet[Int(bits << UInt32(6 - held) & 63)]) }
-    return String(decoding: text, as: UTF8.self)
 }
 
 /// The bytes behind base64url without padding; nil for a character or a length that it cannot have.
