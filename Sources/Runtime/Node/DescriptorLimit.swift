@@ -1,7 +1,7 @@
 import Glibc
 
 /// Raises this process's limit of open files to the most that the system allows it. Gives the limit afterwards.
-func raiseDescriptorLimit() -> Int {
+package func raiseDescriptorLimit() -> Int {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1_024 }
     let before = limit.rlim_cur

@@ -127,6 +127,7 @@ extension LoadClient {
 
     private mutating func finish(_ index: Int) {
         connections[index].phase = .ready
+        connections[index].listen()
         unfinished -= 1
         becameReady.append(index)
     }

@@ -1,4 +1,5 @@
 import Glibc
+import Runtime
 
 /// What processes have used of the machine, from proc(5).
 struct ServerUsage: Equatable, Sendable {
@@ -69,16 +70,11 @@ struct ServerUsage: Equatable, Sendable {
 /// Lets this process open as many files as the system allows it to.
 /// - Throws: when that is fewer than are needed.
 func raiseFileLimit(toHold count: Int) throws(CommandFailure) {
-    var limit = rlimit()
-    let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    guard getrlimit(kind, &limit) == 0 else { return }
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(kind, &limit)
-    getrlimit(kind, &limit)
+    let limit = raiseDescriptorLimit()
     // Beside the connections: standard streams, the poller, and what the runtime has open.
-    guard UInt64(count) + 32 <= UInt64(limit.rlim_cur) else {
+    guard count + 32 <= limit else {
         throw .configuration(
-            "\(count) connections need as many open files, and this process may have \(limit.rlim_cur); "
+            "\(count) connections need as many open files, and this process may have \(limit); "
                 + "raise the hard limit (ulimit -Hn) or take fewer connections")
     }
 }
