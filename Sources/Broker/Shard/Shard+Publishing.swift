@@ -28,7 +28,8 @@ extension Shard {
                 Draft(
                     topic: publish.topic, event: publish.event, key: publish.key, publisher: session.principal.user,
                     source: session.name, messageID: publish.messageID, timeToLive: publish.timeToLive,
-                    payload: publish.payload, needsOwnRecord: publish.acknowledgement == .replicated))
+                    payload: publish.payload, needsOwnRecord: publish.acknowledgement == .replicated,
+                    isAwaited: publish.acknowledgement.waits))
             if publish.acknowledgement.waits { sessions[slot]!.pendingCount += 1 }
         }
         batch.entries.append(
@@ -88,12 +89,10 @@ extension Shard {
         _ publish: Command.Publish, _ slot: Int, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
     ) -> Refusal? {
         if let refusal = admit(.publish(publish), slot, at: now) { return refusal }
-        for (field, text) in [
-            ("event", publish.event), ("key", publish.key ?? ""), ("messageId", publish.messageID ?? ""),
-        ]
-        where text.utf8.count > settings.textBytes {
-            return .invalidMessage(
-                "\"\(field)\" has \(text.utf8.count) bytes; at most \(settings.textBytes) are allowed")
+        if let refusal = checkLength(of: "event", publish.event) ?? checkLength(of: "key", publish.key)
+            ?? checkLength(of: "messageId", publish.messageID)
+        {
+            return refusal
         }
         if let timeToLive = publish.timeToLive, timeToLive <= .zero {
             return .invalidMessage("\"ttl\" must be 1 millisecond or more")
@@ -109,6 +108,11 @@ extension Shard {
                 "topic \"\(publish.topic)\" is kept in memory: \"ack\" may be \"none\" or \"accepted\"")
         }
         return nil
+    }
+
+    private func checkLength(of field: StaticString, _ text: String?) -> Refusal? {
+        guard let count = text?.utf8.count, count > settings.textBytes else { return nil }
+        return .invalidMessage("\"\(field)\" has \(count) bytes; at most \(settings.textBytes) are allowed")
     }
 }
 

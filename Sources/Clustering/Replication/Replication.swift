@@ -138,6 +138,9 @@ package struct Replication {
         lanes.isEmpty ? .distantFuture : lastAdvance + settings.pulseInterval / 2
     }
 
+    /// Whether there is a peer that takes this node's records.
+    package var hasLanes: Bool { !lanes.isEmpty }
+
     /// Everything that is synced here.
     package var durableVector: VersionVector { durable }
 

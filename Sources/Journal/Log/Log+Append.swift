@@ -13,7 +13,8 @@ extension Log {
             precondition(sequenced.sequence > previous, "local sequences ascend")
             previous = sequenced.sequence
         }
-        var writer = BatchWriter(reservingCapacity: batch.reduce(64) { $0 + RecordRun.cost(of: $1.record) })
+        let size = batch.reduce(64) { $0 + ($1.record.isOfMemory ? 0 : RecordRun.cost(of: $1.record)) }
+        var writer = BatchWriter(reservingCapacity: size)
         for sequenced in batch where !sequenced.record.isOfMemory {
             writer.append(sequenced.record, sequence: sequenced.sequence)
         }
@@ -140,37 +141,28 @@ extension Log {
     private mutating func keepInMemory(_ sequenced: Sequenced) {
         guard let message = sequenced.record.message else { return }
         let key = TopicGeneration(name: message.topic, generation: message.generation)
-        guard registry.entries[message.topic]?.ended ?? 0 < message.generation else { return }
+        guard let place = topics.index(forKey: key) else {
+            // An ended generation has no index, so only the first message of one asks the registry.
+            guard registry.entries[message.topic]?.ended ?? 0 < message.generation else { return }
+            topics[key] = TopicIndex(ring: RecordRun())
+            return keepInMemory(sequenced)
+        }
         observe(sequenced.record.origin, at: sequenced.record.time)
-        if topics[key] == nil { topics[key] = TopicIndex() }
-        if topics[key]!.ring == nil { topics[key]!.ring = RecordRun() }
         if sequenced.isLost {
             let partition = sequenced.record.partition(of: message)
-            return topics[key]!.learn(head: message.offset, of: partition, time: sequenced.record.time)
+            return topics.values[place].learn(head: message.offset, of: partition, time: sequenced.record.time)
         }
-        guard
-            topics[key]!.append(
-                message, of: sequenced.record, sequence: sequenced.sequence, segment: 0, position: 0,
-                size: message.payload.count, window: settings.foldWindow, holeAfter: nil)
-        else { return }
-        topics[key]!.ring!.append(sequenced)
-        ringBytes += RecordRun.cost(of: sequenced.record)
+        let (isTaken, change) = topics.values[place].keep(
+            sequenced, message, window: settings.foldWindow, messages: settings.ringMessages, bytes: settings.ringBytes)
+        guard isTaken else { return }
+        ringBytes += change
         ringOrder.append((key, sequenced.sequence))
-        while topics[key]!.count > settings.ringMessages || topics[key]!.ring!.bytes > settings.ringBytes,
-            topics[key]!.count > 1
-        {
-            dropFromRing(key)
-        }
         while ringBytes > settings.ringsBytes, let oldest = ringOrder.popFirst() {
-            if topics[oldest.key]?.ring?.oldest == oldest.sequence { dropFromRing(oldest.key) }
+            if topics[oldest.key]?.ring?.oldest == oldest.sequence, let cost = topics[oldest.key]?.dropFromRing() {
+                ringBytes -= cost
+            }
         }
         forgetDroppedFromRings()
-    }
-
-    private mutating func dropFromRing(_ key: TopicGeneration) {
-        var dropped: [Entry] = []
-        topics[key]!.dropFirstArrived(into: &dropped)
-        if let (_, cost) = topics[key]!.ring?.removeFirst() { ringBytes -= cost }
     }
 
     /// Keeps the list of arrivals from outgrowing what is kept: it is sifted when most of it has been dropped.
@@ -212,5 +204,5 @@ extension Log {
 
 extension Record {
     /// Whether the record is a message of a memory topic, which is not written to the disk.
-    var isOfMemory: Bool { position == 0 && message != nil }
+    package var isOfMemory: Bool { position == 0 && message != nil }
 }

@@ -83,7 +83,7 @@ package struct Sequencer: Sendable {
         heads[place, default: Cursor()].advance(partition, to: offset)
         append(
             .message(message), slot: Slot(of: draft.topic), durability: topic.durability, time: time,
-            isSilent: known != nil, into: &batch)
+            isSilent: known != nil, isPatient: !draft.isAwaited, into: &batch)
         if let key, let known {
             recent.noteTwin(of: key, sequence: sequence)
             return .success(known.asRepeat(sequence: sequence))
@@ -148,7 +148,8 @@ package struct Sequencer: Sendable {
 
     private mutating func append(
         _ body: Record.Body, slot: Slot, durability: TopicDefinition.Durability, time: HybridTime,
-        transition: TopicTransition? = nil, isSilent: Bool = false, into batch: inout [Sequenced]
+        transition: TopicTransition? = nil, isSilent: Bool = false, isPatient: Bool = false,
+        into batch: inout [Sequenced]
     ) {
         let seen = head(of: .system)
         var position: UInt64 = 0
@@ -158,7 +159,9 @@ package struct Sequencer: Sendable {
         }
         sequence += 1
         let record = Record(origin: origin, slot: slot, position: position, time: time, seen: seen, body: body)
-        batch.append(Sequenced(sequence: sequence, record: record, transition: transition, isSilent: isSilent))
+        batch.append(
+            Sequenced(
+                sequence: sequence, record: record, transition: transition, isSilent: isSilent, isPatient: isPatient))
     }
 
     // MARK: Peers' records

@@ -10,15 +10,19 @@ package struct Sequenced: Sendable {
     /// Whether the message is only a mark: a memory topic's partition stands at its offset, and what this node does not
     /// have up to there it will never get.
     package let isLost: Bool
+    /// Whether nobody waits until the record is on a disk, so that its sync may wait for others.
+    package let isPatient: Bool
 
     package init(
-        sequence: UInt64, record: Record, transition: TopicTransition? = nil, isSilent: Bool = false, isLost: Bool = false
+        sequence: UInt64, record: Record, transition: TopicTransition? = nil, isSilent: Bool = false,
+        isLost: Bool = false, isPatient: Bool = false
     ) {
         self.sequence = sequence
         self.record = record
         self.transition = transition
         self.isSilent = isSilent
         self.isLost = isLost
+        self.isPatient = isPatient
     }
 }
 
@@ -35,10 +39,12 @@ package struct Draft: Sendable {
     /// Whether the publisher waits for `replicated`: a repeat of another origin's message, whose spread this node
     /// cannot count, is then written once more, to be folded with it.
     package let needsOwnRecord: Bool
+    /// Whether the publisher waits for `stored` or `replicated`.
+    package let isAwaited: Bool
 
     package init(
         topic: TopicName, event: String, key: String?, publisher: String, source: String, messageID: String?,
-        timeToLive: Duration?, payload: [UInt8], needsOwnRecord: Bool = false
+        timeToLive: Duration?, payload: [UInt8], needsOwnRecord: Bool = false, isAwaited: Bool = true
     ) {
         self.topic = topic
         self.event = event
@@ -49,6 +55,7 @@ package struct Draft: Sendable {
         self.timeToLive = timeToLive
         self.payload = payload
         self.needsOwnRecord = needsOwnRecord
+        self.isAwaited = isAwaited
     }
 }
 

@@ -5,6 +5,7 @@ import Model
 package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
     // Guarded by `mutex`.
     private var elements: [Element] = []
+    private var isCalled = false
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let filled = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
@@ -24,36 +25,42 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// Puts an element down and wakes the thread for it.
     package func put(_ element: Element) {
         if enqueue(element) { wake() }
     }
 
     /// Puts an element down without waking the thread; says whether ``wake()`` must follow.
-    package func enqueue(_ element: Element) -> Bool {
+    ///
+    /// - Parameter isUrgent: whether the thread is to be woken for it. What is not urgent is taken with the next element
+    ///   that is, or at the thread's next deadline.
+    package func enqueue(_ element: Element, isUrgent: Bool = true) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         elements.append(element)
-        // Whoever finds it filled already is awake, or about to be.
-        return elements.count == 1
+        // Once called, the thread is awake or about to be.
+        guard isUrgent, !isCalled else { return false }
+        isCalled = true
+        return true
     }
 
     /// Wakes the thread: not under a lock that it needs, or it would only be awake to wait.
     package func wake() { pthread_cond_signal(filled) }
 
-    /// Takes everything, in order; waits for the first until the deadline, and gives nothing when that passes.
+    /// Takes everything, in order; waits for something urgent until the deadline, and gives what there is when that passes.
     package func take(until deadline: MonotonicTime) -> [Element] {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         var end = timespec(
             tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
-        while elements.isEmpty {
+        while !isCalled {
             if deadline == .distantFuture {
                 pthread_cond_wait(filled, mutex)
             } else if pthread_cond_timedwait(filled, mutex, &end) == ETIMEDOUT {
                 break
             }
         }
-        defer { elements = [] }
+        defer { (elements, isCalled) = ([], false) }
         return elements
     }
 }

@@ -15,8 +15,12 @@ struct LogLoop: ~Copyable {
     private var hasFailed = false
     private var isClosing = false
     private var retryAt = MonotonicTime.zero
+    /// When what was written is to be synced at the latest.
+    private var syncAt = MonotonicTime.distantFuture
     private var houseAt: MonotonicTime
 
+    /// How long what wakes nobody may wait: see ``LogThread/enqueue(_:bytes:)``.
+    private static let unhurriedDelay = Duration.milliseconds(250)
     /// About how many bytes one append writes at most.
     private static let batchLimit = 1 << 20
 
@@ -40,15 +44,41 @@ struct LogLoop: ~Copyable {
         _ mailbox: DiskMailbox<LogCommand>, _ syncs: DiskMailbox<SyncTicket?>, written: (Int) -> Void
     ) {
         while !isClosing {
-            for command in mailbox.take(until: isStalled ? min(retryAt, houseAt) : houseAt) { obey(command) }
+            for command in mailbox.take(until: nextTurn(after: clocks().monotonic)) { obey(command) }
             write(written)
             answerParked()
-            if let ticket = log.nextSync() { syncs.put(ticket) }
+            if let ticket = nextSync(at: clocks().monotonic) { syncs.put(ticket) }
             tellDurable()
             if clocks().monotonic >= houseAt, !hasFailed { keepHouse() }
         }
         syncs.put(nil)
         end()
+    }
+
+    /// When to look around, even if nobody calls.
+    private func nextTurn(after now: MonotonicTime) -> MonotonicTime {
+        var next = min(houseAt, now + Self.unhurriedDelay)
+        if isStalled { next = min(next, retryAt) }
+        // A sync that is due and was not begun waits for the one under way, whose end calls.
+        return syncAt > now ? min(next, syncAt) : next
+    }
+
+    private mutating func nextSync(at now: MonotonicTime) -> SyncTicket? {
+        guard now >= syncAt || isClosing else { return nil }
+        let ticket = log.nextSync()
+        if ticket != nil || log.durableThrough == log.appendedThrough { syncAt = .distantFuture }
+        return ticket
+    }
+
+    /// Sees to it that records are synced: soon where somebody waits for that, else within the delay.
+    private mutating func scheduleSync(of batch: [Sequenced]) {
+        for sequenced in batch where !sequenced.record.isOfMemory {
+            guard sequenced.isPatient else {
+                syncAt = .zero
+                return
+            }
+            if syncAt == .distantFuture { syncAt = clocks().monotonic + settings.syncDelay }
+        }
     }
 
     private mutating func obey(_ command: LogCommand) {
@@ -80,12 +110,14 @@ struct LogLoop: ~Copyable {
                 cost += Self.cost(of: CollectionOfOne(pending[end]))
                 end += 1
             }
+            let batch = Array(pending[..<end])
             do {
-                if !hasFailed { try log.append(Array(pending[..<end])) }
+                if !hasFailed { try log.append(batch) }
             } catch {
                 if let failure = log.failure { fail(failure) } else { stall(error) }
                 return
             }
+            scheduleSync(of: batch)
             pending = pending[end...]
             written(cost)
             if isStalled {

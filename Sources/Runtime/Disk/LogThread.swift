@@ -28,6 +28,9 @@ package final class LogThread: Sendable {
         package var housekeepingInterval: Duration = .seconds(10)
         /// How long after a failed append the next try is made. Default 1 s.
         package var retryInterval: Duration = .seconds(1)
+        /// How long a written record may wait for its sync when nobody waits for that. Default 25 ms: a message that was
+        /// only `accepted` is in the system's memory at once, and a sync for each would cost more than all the rest.
+        package var syncDelay: Duration = .milliseconds(25)
         /// How many bytes may wait to be written before ``LogThread/hasRoom`` is false. Default 64 MiB.
         package var backlogLimit = 64 << 20
 
@@ -74,15 +77,24 @@ package final class LogThread: Sendable {
 
     /// Appends what was sequenced; batches are written in the order of these calls.
     package func append(_ batch: [Sequenced]) {
-        if enqueue(batch) { wake() }
+        if enqueue(batch, bytes: LogLoop.cost(of: batch)) { wake() }
     }
 
     /// As ``append(_:)`` without waking the thread; says whether ``wake()`` must follow.
-    package func enqueue(_ batch: [Sequenced]) -> Bool {
+    ///
+    /// Messages of memory topics wake nobody until a good deal of them waits: nothing but a reader needs them in their
+    /// rings, and whoever reads comes through the same queue.
+    ///
+    /// - Parameter bytes: what the batch takes in memory, about: ``LogLoop/cost(of:)``.
+    func enqueue(_ batch: [Sequenced], bytes: Int) -> Bool {
         guard !batch.isEmpty else { return false }
-        backlog.add(LogLoop.cost(of: batch), ordering: .relaxed)
-        return mailbox.enqueue(.append(batch))
+        let waiting = backlog.add(bytes, ordering: .relaxed).newValue
+        let isUrgent = waiting > Self.unhurriedBytes || batch.contains { !$0.record.isOfMemory }
+        return mailbox.enqueue(.append(batch), isUrgent: isUrgent)
     }
+
+    /// How many bytes may wait for the log's thread before it is woken for messages of memory topics alone: 1 MiB.
+    private static let unhurriedBytes = 1 << 20
 
     package func wake() { mailbox.wake() }
 

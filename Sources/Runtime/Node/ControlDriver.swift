@@ -39,9 +39,22 @@ package struct ControlOutlets: Sendable {
 /// Owns the control plane on an event loop of its own, so that a busy front never looks dead, and does what it asks for.
 package final class ControlDriver: Sendable {
     private let loop: any EventLoop
-    private let inbox = Mutex<[ControlPlane.Input]>([])
+    private let inbox = Mutex(Inbox())
     private let confirmations = Mutex<[UInt64: @Sendable () -> Void]>([:])
     private let core: NIOLoopBoundBox<Core>
+
+    private struct Inbox {
+        var inputs: [ControlPlane.Input] = []
+        /// Whether the loop is awake for what is here, or about to be.
+        var isCalled = false
+        /// Whether a lane waits for this node's records.
+        var hasLanes = false
+        /// About how many bytes of records wait that nobody was woken for.
+        var unhurriedBytes = 0
+
+        /// How many of them may wait: 1 MiB.
+        static let unhurriedLimit = 1 << 20
+    }
 
     private struct Core {
         var plane: ControlPlane
@@ -91,9 +104,23 @@ package final class ControlDriver: Sendable {
     /// Puts inputs into the inbox without waking the loop; says whether ``wake()`` must follow.
     package func enqueue(_ inputs: [ControlPlane.Input]) -> Bool {
         inbox.withLock { inbox in
-            let wasEmpty = inbox.isEmpty
-            inbox.append(contentsOf: inputs)
-            return wasEmpty
+            inbox.inputs.append(contentsOf: inputs)
+            defer { inbox.isCalled = true }
+            return !inbox.isCalled
+        }
+    }
+
+    /// As ``enqueue(_:)``, for what was sequenced. While no lane waits for it, the loop is not woken until some 1 MiB is
+    /// there or something else comes.
+    ///
+    /// - Parameter bytes: what the batch takes in memory, about.
+    func enqueue(sequenced batch: [Sequenced], bytes: Int) -> Bool {
+        inbox.withLock { inbox in
+            inbox.inputs.append(.sequenced(batch))
+            inbox.unhurriedBytes += bytes
+            guard inbox.hasLanes || inbox.unhurriedBytes > Inbox.unhurriedLimit, !inbox.isCalled else { return false }
+            inbox.isCalled = true
+            return true
         }
     }
 
@@ -111,7 +138,10 @@ package final class ControlDriver: Sendable {
     package func inspect<Result: Sendable>(
         _ body: @escaping @Sendable (ControlPlane, MonotonicTime) -> Result
     ) async throws -> Result {
-        try await loop.submit { body(self.core.value.plane, self.core.value.clock().monotonic) }.get()
+        try await loop.submit {
+            self.drain()
+            return body(self.core.value.plane, self.core.value.clock().monotonic)
+        }.get()
     }
 
     /// Asks the plane something after all that was posted before; `answer` gets nil when the loop has ended.
@@ -132,14 +162,28 @@ package final class ControlDriver: Sendable {
     private func drain() {
         guard core.value.outlets != nil else { return }
         let inputs = inbox.withLock { inbox in
-            defer { inbox = [] }
-            return inbox
+            let inputs = inbox.inputs
+            inbox = Inbox(hasLanes: inbox.hasLanes)
+            return inputs
         }
         let now = core.value.clock().monotonic
         for input in Self.merged(inputs) { core.value.handle(input, at: now) }
         if core.value.plane.nextDeadline(after: now) <= now { core.value.handle(.tick, at: now) }
         perform()
         schedule(after: now)
+        noteLanes()
+    }
+
+    /// Lets records wake the loop from now on, or not any more.
+    private func noteLanes() {
+        let hasLanes = core.value.plane.replication.hasLanes
+        let isLate = inbox.withLock { inbox in
+            inbox.hasLanes = hasLanes
+            guard hasLanes, !inbox.isCalled, !inbox.inputs.isEmpty else { return false }
+            inbox.isCalled = true
+            return true
+        }
+        if isLate { wake() }
     }
 
     /// Changes of one kind that follow each other are taken as one: a client may subscribe to thousands at once.
@@ -174,10 +218,7 @@ package final class ControlDriver: Sendable {
         let wait = max(1_000_000, (deadline - now).nanoseconds)
         core.value.timer = loop.scheduleTask(in: .nanoseconds(wait)) {
             self.core.value.timerAt = .distantFuture
-            let now = self.core.value.clock().monotonic
-            self.core.value.handle(.tick, at: now)
-            self.perform()
-            self.schedule(after: now)
+            self.drain()
         }
     }
 

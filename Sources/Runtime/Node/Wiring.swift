@@ -38,8 +38,9 @@ final class Wiring: Sendable {
             guard let log = state.log, let control = state.control else {
                 preconditionFailure("nothing is sequenced before the parts are joined")
             }
-            if log.enqueue(batch) { state.mustWakeLog = true }
-            if control.enqueue([.sequenced(batch)]) { state.mustWakeControl = true }
+            let bytes = LogLoop.cost(of: batch)
+            if log.enqueue(batch, bytes: bytes) { state.mustWakeLog = true }
+            if control.enqueue(sequenced: batch, bytes: bytes) { state.mustWakeControl = true }
         }
     }
 

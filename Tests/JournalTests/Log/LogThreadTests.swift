@@ -68,6 +68,35 @@ struct LogThreadTests {
         #expect(storage.contents.keys.contains { $0.hasPrefix("checkpoint") })
     }
 
+    @Test("syncs what nobody waits for with the next record that somebody waits for")
+    func patient() throws {
+        var author = Author()
+        var settings = LogThread.Settings()
+        settings.syncDelay = .seconds(3_600)
+        let thread = try thread(settings)
+        thread.append([author.creation()])
+        #expect(told.durable(1))
+        for _ in 0..<3 {
+            let message = author.message()
+            thread.append([Sequenced(sequence: message.sequence, record: message.record, isPatient: true)])
+        }
+        #expect(try read(thread, through: 4)?.get().sequences == [2, 3, 4], "written, and to be read, at once")
+        thread.append([author.message()])
+        let next = told.first { if case .durable(let through) = $0 { through } else { nil } }
+        #expect(next == 5, "the first sync after them is the one for the last")
+        thread.close()
+    }
+
+    @Test("syncs what nobody waits for when the delay is over")
+    func delayed() throws {
+        var author = Author()
+        let thread = try thread()
+        let message = author.message()
+        thread.append([Sequenced(sequence: message.sequence, record: message.record, isPatient: true)])
+        #expect(told.durable(1))
+        thread.close()
+    }
+
     @Test("lets a read wait for what it asks for, and answers it with an error when it closes before")
     func waiting() throws {
         var author = Author()

@@ -14,6 +14,33 @@ struct TopicIndex: Sendable {
     /// The messages themselves, for a topic in memory.
     var ring: RecordRun?
 
+    init(ring: RecordRun? = nil) {
+        self.ring = ring
+    }
+
+    /// Adds a message to the ring, and drops the oldest that are too many: false where it is there already, and by how
+    /// much the ring has grown.
+    mutating func keep(
+        _ sequenced: Sequenced, _ message: Message, window: Duration, messages: Int, bytes: Int
+    ) -> (isTaken: Bool, change: Int) {
+        if ring == nil { ring = RecordRun() }
+        guard
+            append(
+                message, of: sequenced.record, sequence: sequenced.sequence, segment: 0, position: 0,
+                size: message.payload.count, window: window, holeAfter: nil)
+        else { return (false, 0) }
+        ring!.append(sequenced)
+        var change = RecordRun.cost(of: sequenced.record)
+        while count > messages || ring!.bytes > bytes, count > 1 { change -= dropFromRing() }
+        return (true, change)
+    }
+
+    /// Drops the oldest message of the ring; gives what it cost.
+    mutating func dropFromRing() -> Int {
+        if let number = firstArrived() { forget(partitions[number].removeFirst()) }
+        return ring?.removeFirst().cost ?? 0
+    }
+
     /// Adds a message that has been appended; false where it is there already.
     mutating func append(
         _ message: Message, of record: Record, sequence: UInt64, segment: UInt32, position: Int, size: Int,
@@ -95,11 +122,14 @@ struct TopicIndex: Sendable {
         }
     }
 
-    /// Drops the message of the least local sequence.
-    mutating func dropFirstArrived(into dropped: inout [Entry]) {
-        let number = partitions.indices.filter { !partitions[$0].isEmpty }
-            .min { partitions[$0][0].sequence < partitions[$1][0].sequence }
-        if let number { dropFirst(of: number, into: &dropped) }
+    /// The partition that holds the message of the least local sequence.
+    private func firstArrived() -> Int? {
+        var first: Int?
+        for number in partitions.indices where !partitions[number].isEmpty {
+            if let known = first, partitions[known][0].sequence <= partitions[number][0].sequence { continue }
+            first = number
+        }
+        return first
     }
 
     private mutating func dropFirst(of number: Int, into dropped: inout [Entry]) {
