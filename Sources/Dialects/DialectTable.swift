@@ -1,7 +1,7 @@
 import Broker
 
-/// What a conversation is told of where it takes place.
-package struct ConversationContext: Sendable {
+/// What a conversation is told of where it takes place: one for all conversations of a node.
+package final class ConversationContext: Sendable {
     /// The node's name, as its operator gave it.
     package let node: String
     /// The cluster's name.

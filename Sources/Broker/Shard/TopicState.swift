@@ -61,7 +61,7 @@ struct RecentMessages {
         messages.append(item)
         bytes += payload
         while start < messages.count, messages.count - start > settings.recentMessages || bytes > settings.recentBytes {
-            bytes -= messages[start].record.message?.payload.count ?? 0
+            bytes -= messages[start].record.payloadCount
             floor = messages[start].sequence
             start += 1
         }

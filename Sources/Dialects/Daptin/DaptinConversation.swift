@@ -23,7 +23,8 @@ package final class DaptinConversation: Dialect {
         case base64
     }
 
-    package let encoding: EventEncoding
+    package var encoding: EventEncoding { variant == .plain ? Self.plainEvents : Self.base64Events }
+
     private let context: ConversationContext
     private let variant: Variant
     private var batches = DaptinBatches()
@@ -31,9 +32,10 @@ package final class DaptinConversation: Dialect {
     package init(_ context: ConversationContext, query: String) {
         self.context = context
         variant = DialectTable.parameter("encoding", of: query) == "base64" ? .base64 : .plain
-        let variant = variant
-        encoding = EventEncoding(id: variant == .plain ? 1 : 2) { DaptinEvents.text($0, variant) }
     }
+
+    private static let plainEvents = EventEncoding(id: 1) { DaptinEvents.text($0, .plain) }
+    private static let base64Events = EventEncoding(id: 2) { DaptinEvents.text($0, .base64) }
 
     package var authenticatesByMessage: Bool { true }
 

@@ -201,8 +201,3 @@ extension Log {
         observe(run.origin, at: .zero)
     }
 }
-
-extension Record {
-    /// Whether the record is a message of a memory topic, which is not written to the disk.
-    package var isOfMemory: Bool { position == 0 && message != nil }
-}

@@ -139,7 +139,7 @@ extension Log {
             chunk.nextSequence = sequenced.sequence + 1
             return true
         }
-        let cost = 64 + (record.message?.payload.count ?? 0)
+        let cost = 64 + record.payloadCount
         guard cost <= left || chunk.items.isEmpty else { return false }
         left -= cost
         // The receiver takes no record before the registry's that it has seen: what is gone of them goes first.

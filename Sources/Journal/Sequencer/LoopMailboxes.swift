@@ -60,6 +60,6 @@ package struct LoopMailboxes: Sendable {
     }
 
     private static func cost(of batch: [Sequenced]) -> Int {
-        batch.reduce(0) { $0 + overhead + ($1.record.message?.payload.count ?? 0) }
+        batch.reduce(0) { $0 + overhead + $1.record.payloadCount }
     }
 }

@@ -31,6 +31,17 @@ package final class Record: Sendable {
         if case .message(let message) = body { message } else { nil }
     }
 
+    /// The bytes of a message's payload; 0 for every other record.
+    package var payloadCount: Int {
+        if case .message(let message) = body { message.payload.count } else { 0 }
+    }
+
+    /// Whether the record is a message of a memory topic, which takes no position and is not written to the disk.
+    package var isOfMemory: Bool {
+        guard position == 0, case .message = body else { return false }
+        return true
+    }
+
     /// Which of its topic's partitions a message stands in.
     package func partition(of message: Message) -> Partition { Partition(origin: origin, generation: message.generation) }
 }

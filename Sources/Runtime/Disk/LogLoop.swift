@@ -37,7 +37,7 @@ struct LogLoop: ~Copyable {
     }
 
     static func cost(of batch: some Sequence<Sequenced>) -> Int {
-        batch.reduce(0) { $0 + 128 + ($1.record.message?.payload.count ?? 0) }
+        batch.reduce(0) { $0 + 128 + $1.record.payloadCount }
     }
 
     mutating func run(

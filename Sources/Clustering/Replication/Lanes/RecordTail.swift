@@ -57,5 +57,5 @@ struct RecordTail {
     }
 
     /// What a record costs in memory, about.
-    static func cost(of record: Record) -> Int { 200 + (record.message?.payload.count ?? 0) }
+    static func cost(of record: Record) -> Int { 200 + record.payloadCount }
 }

@@ -23,7 +23,7 @@ struct BatchWriter {
     var length: Int { bytes.count }
 
     mutating func append(_ record: Record, sequence: UInt64) {
-        var writer = ByteWriter(reservingCapacity: 160 + (record.message?.payload.count ?? 0))
+        var writer = ByteWriter(reservingCapacity: 160 + record.payloadCount)
         record.encode(into: &writer)
         append(encoded: writer.bytes[...], sequence: sequence)
     }

@@ -17,7 +17,7 @@ struct RecordRun: Sendable {
         Sequenced(sequence: storage[first + index].sequence, record: storage[first + index].record)
     }
 
-    static func cost(of record: Record) -> Int { overhead + (record.message?.payload.count ?? 0) }
+    static func cost(of record: Record) -> Int { overhead + record.payloadCount }
 
     mutating func append(_ record: Sequenced) {
         storage.append((record.sequence, record.record))
