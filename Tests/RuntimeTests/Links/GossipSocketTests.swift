@@ -60,6 +60,20 @@ struct GossipSocketTests {
         try first.awaitPacket([], from: second)
     }
 
+    @Test("says again that there is a session when it greets, so that who was cut off is found again")
+    func meetingAgain() throws {
+        let (first, second) = try pair()
+        defer { close(first, second) }
+        let expected = GossipEvent.met(second.node, boot: second.identity.boot, at: second.endpoint)
+        let before = first.events.all.count { $0 == expected }
+        first.socket.greet(second.endpoint)
+        try first.events.await("the session again") { events in
+            events.count { $0 == expected } > before ? () : nil
+        }
+        first.socket.send([7], to: second.node, at: second.endpoint)
+        try second.awaitPacket([7], from: first)
+    }
+
     @Test("sends a hello in place of a packet to a node without a session")
     func sendingWithoutSession() throws {
         let first = try TestGossip(1)

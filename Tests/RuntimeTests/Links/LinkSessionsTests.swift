@@ -21,7 +21,10 @@ struct LinkSessionsTests {
         #expect(atBob.receive(third) == .init(opened: true))
         #expect(atAlice[bob.node]?.boot == bob.boot)
         #expect(atBob[alice.node]?.boot == alice.boot)
-        #expect(atBob.receive(third) == .init(), "the same hello again changes nothing and needs no answer")
+        #expect(atBob.receive(third) == .init(confirmed: true), "the same hello again needs no answer")
+        let greeting = atAlice.hello(to: nil, firstCounter: 1)
+        #expect(atBob.receive(greeting) == .init(answer: true), "who greets does not say that it knows our run")
+        #expect(atAlice.receive(atBob.answer(to: greeting, firstCounter: 1)) == .init(confirmed: true))
     }
 
     @Test("replace an earlier run's, whose recorded hellos then open nothing")

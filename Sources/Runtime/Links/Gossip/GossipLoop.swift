@@ -143,6 +143,7 @@ final class GossipLoop {
             if let reason = outcome.dropped { counters.drop(reason) }
             if let peer = outcome.ended { end(peer) }
             if outcome.opened { begin(hello, from: source) }
+            if outcome.confirmed { confirm(hello, at: now) }
             if outcome.answer { answer(hello, to: source, at: now) }
         }
     }
@@ -182,6 +183,14 @@ final class GossipLoop {
         peers[end.node] = peer
         nodes[end.boot] = end.node
         events.append(.met(end.node, boot: end.boot, at: peer.endpoint))
+    }
+
+    /// Says again that there is a session: membership may have taken its node for dead while it could not be reached, and
+    /// then waits for just this. A recorded hello can bring it about too, so that it counts as an answer does.
+    private func confirm(_ hello: LinkHello, at now: MonotonicTime) {
+        guard let peer = peers[hello.sender.node] else { return }
+        guard budget.take(at: now) else { return counters.drop(.answerLimited) }
+        events.append(.met(hello.sender.node, boot: hello.sender.boot, at: peer.endpoint))
     }
 
     private func end(_ end: LinkEnd) {

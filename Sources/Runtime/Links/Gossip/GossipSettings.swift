@@ -37,7 +37,7 @@ package enum GossipError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// What the gossip socket tells its owner; `at` is the numeric address that it came from.
 package enum GossipEvent: Sendable, Equatable {
-    /// There is a session with this run of a node.
+    /// There is a session with this run of a node; said again when it answers a hello.
     case met(NodeID, boot: Boot, at: Endpoint)
     /// A verified packet of the session.
     case packet(NodeID, boot: Boot, at: Endpoint, [UInt8])

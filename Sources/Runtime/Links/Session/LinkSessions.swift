@@ -26,6 +26,8 @@ package struct LinkSessions: Sendable {
     package struct Outcome: Equatable, Sendable {
         /// The hello opened a session, or replaced that of an earlier run.
         package var opened = false
+        /// Its sender's run is the one with which there is a session already, and knows our run.
+        package var confirmed = false
         /// The run whose session has ended by this, of this node or of one evicted.
         package var ended: LinkEnd?
         /// Its sender needs a hello from us.
@@ -33,8 +35,12 @@ package struct LinkSessions: Sendable {
         /// Why it changed nothing, where that is worth counting.
         package var dropped: DropReason?
 
-        package init(opened: Bool = false, ended: LinkEnd? = nil, answer: Bool = false, dropped: DropReason? = nil) {
+        package init(
+            opened: Bool = false, confirmed: Bool = false, ended: LinkEnd? = nil, answer: Bool = false,
+            dropped: DropReason? = nil
+        ) {
             self.opened = opened
+            self.confirmed = confirmed
             self.ended = ended
             self.answer = answer
             self.dropped = dropped
@@ -89,7 +95,7 @@ package struct LinkSessions: Sendable {
         let echoesBoot = hello.echo?.boot == identity.boot
         if sessions[node]?.boot == hello.sender.boot {
             sessions[node]?.peerTicket = hello.ticket
-            return Outcome(answer: !(hello.hasSession && echoesBoot))
+            return Outcome(confirmed: echoesBoot, answer: !(hello.hasSession && echoesBoot))
         }
         guard echoesBoot, hello.echo?.ticket == ticket(for: node) else {
             return Outcome(answer: true, dropped: hello.echo == nil ? nil : .staleEcho)
