@@ -8,6 +8,8 @@ readonly test_packages=(python3 python3-venv curl)
 readonly browser_packages=(chromium nodejs node-ws node-react node-react-dom)
 # Proxies that stand before nodes, and what makes certificates.
 readonly proxy_packages=(haproxy nginx-light openssl)
+# What breaks nodes on purpose: namespaces, packet filters, and a compiler for what stands in a node's way.
+readonly chaos_packages=(iproute2 nftables gcc libc6-dev)
 # Other brokers, to be measured beside this one. Where services are started on installation, these start too.
 readonly peer_packages=(mosquitto nginx libnginx-mod-nchan)
 # The same from PyPI, as NAME==VERSION.
@@ -24,6 +26,7 @@ missing_packages() {
       nodejs) command -v node >/dev/null && continue ;;
       haproxy | openssl) command -v "$name" >/dev/null && continue ;;
       nginx-light) command -v nginx >/dev/null && continue ;;
+      gcc) command -v gcc >/dev/null && continue ;;
       pkg-config) command -v pkg-config >/dev/null && continue ;;
     esac
     echo "$name"
