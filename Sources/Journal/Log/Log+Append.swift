@@ -107,11 +107,11 @@ extension Log {
             // An ended generation has no index, so only the first message of one asks the registry.
             let isTaken = topics[key]?.append(
                 message, of: record, sequence: sequence, segment: number, position: position, size: size,
-                window: settings.foldWindow, holeAfter: holeAfter)
+                holeAfter: holeAfter)
             if let isTaken {
                 if isTaken { segments[number]!.liveBytes += size }
             } else if registry.entries[message.topic]?.ended ?? 0 < message.generation {
-                topics[key] = TopicIndex()
+                topics[key] = TopicIndex(window: settings.foldWindow)
                 take(record, sequence: sequence, in: number, position: position, size: size, holeAfter: holeAfter)
             }
         case .topic(let change):
@@ -144,7 +144,7 @@ extension Log {
         guard let place = topics.index(forKey: key) else {
             // An ended generation has no index, so only the first message of one asks the registry.
             guard registry.entries[message.topic]?.ended ?? 0 < message.generation else { return }
-            topics[key] = TopicIndex(ring: RecordRun())
+            topics[key] = TopicIndex(window: settings.foldWindow, ring: RecordRun())
             return keepInMemory(sequenced)
         }
         observe(sequenced.record.origin, at: sequenced.record.time)
@@ -153,16 +153,19 @@ extension Log {
             return topics.values[place].learn(head: message.offset, of: partition, time: sequenced.record.time)
         }
         let (isTaken, change) = topics.values[place].keep(
-            sequenced, message, window: settings.foldWindow, messages: settings.ringMessages, bytes: settings.ringBytes)
+            sequenced, message, messages: settings.ringMessages, bytes: settings.ringBytes)
         guard isTaken else { return }
         ringBytes += change
         ringOrder.append((key, sequenced.sequence))
         while ringBytes > settings.ringsBytes, let oldest = ringOrder.popFirst() {
-            if topics[oldest.key]?.ring?.oldest == oldest.sequence, let cost = topics[oldest.key]?.dropFromRing() {
-                ringBytes -= cost
-            }
+            if topics[oldest.key]?.ring?.oldest == oldest.sequence { dropFromRing(oldest.key) }
         }
         forgetDroppedFromRings()
+    }
+
+    /// Drops what came first of a topic in memory.
+    mutating func dropFromRing(_ key: TopicGeneration) {
+        if let cost = topics[key]?.dropFromRing() { ringBytes -= cost }
     }
 
     /// Keeps the list of arrivals from outgrowing what is kept: it is sifted when most of it has been dropped.

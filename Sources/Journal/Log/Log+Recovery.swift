@@ -3,12 +3,15 @@ import Model
 extension Log {
     /// Opens a log, or begins one in an empty directory.
     ///
+    /// - Parameter now: messages whose times lie further back than the window of repeats are left out of
+    ///   ``Recovered/recent``; nil leaves none out for its age.
+    ///
     /// It reads every segment, cuts off what was being written when the power went, keeps out what is damaged, and
     /// builds the indexes.
     package static func open(
-        _ storage: any Storage, settings: LogSettings = LogSettings()
+        _ storage: any Storage, settings: LogSettings = LogSettings(), at now: WallTime? = nil
     ) throws(LogError) -> (log: Log, recovered: Recovered) {
-        var recovery = Recovery(log: Log(storage: storage, settings: settings))
+        var recovery = Recovery(log: Log(storage: storage, settings: settings), now: now)
         try recovery.run()
         return (recovery.log, recovery.recovered)
     }
@@ -24,9 +27,11 @@ private struct Recovery {
     private var holeAfter: UInt64?
     /// Why a record was not read though its checksum was right.
     private var refusal: FormatError?
+    private let now: WallTime?
 
-    init(log: Log) {
+    init(log: Log, now: WallTime?) {
         self.log = log
+        self.now = now
     }
 
     private func storage<Value>(_ body: (any Storage) throws(StorageError) -> Value) throws(LogError) -> Value {
@@ -75,7 +80,7 @@ private struct Recovery {
             for (origin, time) in checkpoint.lastTimes { log.observe(origin, at: time) }
             for head in checkpoint.heads {
                 log.topics[
-                    TopicGeneration(name: head.topic, generation: head.partition.generation), default: TopicIndex()
+                    TopicGeneration(name: head.topic, generation: head.partition.generation), default: TopicIndex(window: log.settings.foldWindow)
                 ].restore(
                     PartitionIndex(
                         partition: head.partition, head: head.offset, droppedThrough: head.droppedThrough,
@@ -240,9 +245,10 @@ private struct Recovery {
     }
 
     private mutating func trimRecent() {
-        let newest = log.lastTimes.values.max()?.wall.milliseconds ?? 0
-        let oldest = newest - log.settings.foldWindow.milliseconds
-        recovered.recent.removeAll { $0.time.wall.milliseconds < oldest }
+        if let now {
+            let oldest = now.milliseconds - log.settings.foldWindow.milliseconds
+            recovered.recent.removeAll { $0.time.wall.milliseconds < oldest }
+        }
         if recovered.recent.count > log.settings.recentLimit {
             recovered.recent.removeFirst(recovered.recent.count - log.settings.recentLimit)
         }
@@ -283,7 +289,9 @@ private struct Recovery {
         recovered.vector = log.vector
         recovered.registry = log.registry
         recovered.forgotten = log.forgotten
-        recovered.lastTime = log.lastTimes.values.max() ?? .zero
+        for (origin, time) in log.lastTimes {
+            recovered.lastTimes[origin.node] = max(recovered.lastTimes[origin.node] ?? .zero, time)
+        }
         for (key, topic) in log.topics {
             for partition in topic.partitions where partition.head > 0 {
                 recovered.heads[key.name, default: Cursor()].advance(partition.partition, to: partition.head)

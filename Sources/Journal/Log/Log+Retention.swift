@@ -12,21 +12,30 @@ package struct Housekeeping: Sendable, Equatable {
 }
 
 extension Log {
-    /// Drops what exceeds a topic's retention, oldest by (time, origin) first.
+    /// Drops what exceeds a topic's retention, oldest by (time, origin) first; of a topic in memory, what came here first.
     mutating func enforceRetention(on key: TopicGeneration, at now: WallTime) {
-        guard let definition = registry.topic(key.name), definition.generation == key.generation,
-            topics[key] != nil, topics[key]?.ring == nil
+        guard let definition = registry.topic(key.name), definition.generation == key.generation, topics[key] != nil
         else { return }
         let retention = definition.settings.retention
         guard retention != .unlimited else { return }
         var dropped: [Entry] = []
         let seconds = Int64(clamping: retention.seconds ?? 0).multipliedReportingOverflow(by: 1_000)
         let oldest = seconds.overflow || retention.seconds == nil ? Int64.min : now.milliseconds - seconds.partialValue
+        if topics[key]!.ring != nil { return shortenRing(of: key, to: retention, oldest: oldest) }
         topics[key]!.dropOldest(into: &dropped) { topic, entry in
             UInt64(topic.count) > retention.messages ?? .max || topic.bytes > retention.bytes ?? .max
                 || entry.time.wall.milliseconds < oldest
         }
         for entry in dropped { bury(entry) }
+    }
+
+    private mutating func shortenRing(of key: TopicGeneration, to retention: Retention, oldest: Int64) {
+        func isExcessive(_ topic: TopicIndex) -> Bool {
+            guard let ring = topic.ring, ring.count > 0 else { return false }
+            return UInt64(topic.count) > retention.messages ?? .max || topic.bytes > retention.bytes ?? .max
+                || ring[0].record.time.wall.milliseconds < oldest
+        }
+        while isExcessive(topics[key]!) { dropFromRing(key) }
     }
 
     /// Applies every limit, drops segments of which nothing is retained and rewrites those that are mostly dead.
@@ -39,7 +48,7 @@ extension Log {
             enforceRetention(on: key, at: now)
             let outlived = topics[key]!.outlive(at: now)
             for entry in outlived where entry.segment > 0 { segments[entry.segment]?.liveBytes -= Int(entry.size) }
-            if let oldest = oldestTime(at: now) { topics[key]!.pruneFolds(before: oldest) }
+            topics[key]!.pruneFolds()
         }
         done.forgotten = forgetEpochs(at: now)
         let closed = order.dropLast().filter {
@@ -62,11 +71,6 @@ extension Log {
             done.rewritten = 1
         }
         return done
-    }
-
-    private func oldestTime(at now: WallTime) -> HybridTime? {
-        let milliseconds = now.milliseconds - 2 * settings.foldWindow.milliseconds
-        return milliseconds > 0 ? HybridTime(milliseconds: UInt64(milliseconds)) : nil
     }
 
     private mutating func drop(_ number: UInt32) throws(StorageError) {

@@ -8,9 +8,9 @@ package struct Recovered: Sendable {
     package var registry = Registry()
     /// The last offset of every partition of every generation that has not ended, by topic.
     package var heads: [TopicName: Cursor] = [:]
-    /// The newest time of any record.
-    package var lastTime = HybridTime.zero
-    /// Messages with an id within the window before `lastTime`, in local sequence.
+    /// The newest time of each node's records.
+    package var lastTimes: [NodeID: HybridTime] = [:]
+    /// Messages with an id that are young enough to be repeated, in local sequence.
     package var recent: [RecentMessage] = []
     /// Damaged parts that were durable once; what stood there is not served.
     package var holes: [LogHole] = []
@@ -34,6 +34,17 @@ package struct RecentMessage: Sendable, Equatable {
     package let partition: Partition
     package let offset: UInt64
     package let time: HybridTime
+
+    package init(
+        topic: TopicName, publisher: String, messageID: String, partition: Partition, offset: UInt64, time: HybridTime
+    ) {
+        self.topic = topic
+        self.publisher = publisher
+        self.messageID = messageID
+        self.partition = partition
+        self.offset = offset
+        self.time = time
+    }
 }
 
 /// A part of a segment's file.

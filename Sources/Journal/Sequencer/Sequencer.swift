@@ -25,17 +25,25 @@ package struct Sequencer: Sendable {
         heads = start.heads
         clock = HybridClock(last: start.time)
         recent = RecentMessages(settings: settings)
-        for message in start.recent {
+        for (message, arrival) in zip(start.recent, start.arrivals) {
             recent.insert(
                 DeduplicationKey(topic: message.topic, publisher: message.publisher, messageID: message.messageID),
                 Receipt(
                     partition: message.partition, offset: message.offset, time: message.time, sequence: 0,
-                    isRepeat: false))
+                    isRepeat: false),
+                arrival: arrival)
         }
     }
 
+    /// The last time that was given or learnt.
+    package var time: HybridTime { clock.last }
+
     /// How many message ids are remembered.
     package var recentCount: Int { recent.count }
+
+    /// How long message ids are remembered at present: less than the setting says where more come than there is room
+    /// for.
+    package var recentWindow: Duration { recent.window(at: clock.last) }
 
     /// The place after the last message of a topic's live generation; empty for an unknown topic.
     package func heads(of name: TopicName) -> Cursor {
@@ -66,7 +74,7 @@ package struct Sequencer: Sendable {
             DeduplicationKey(topic: draft.topic, publisher: draft.publisher, messageID: $0)
         }
         // A message of a generation that has ended is dead, and what bears its id now is another.
-        let known = key.flatMap { recent.find($0, near: time) }
+        let known = key.flatMap { find($0, draft, at: time) }
             .flatMap { $0.partition.generation == topic.generation ? $0 : nil }
         if let known, known.partition.origin == origin || !draft.needsOwnRecord {
             return .success(known.asRepeat(sequence: known.sequence))
@@ -89,8 +97,15 @@ package struct Sequencer: Sendable {
             return .success(known.asRepeat(sequence: sequence))
         }
         let receipt = Receipt(partition: partition, offset: offset, time: time, sequence: sequence, isRepeat: false)
-        if let key { recent.insert(key, receipt) }
+        if let key { recent.insert(key, receipt, arrival: time) }
         return .success(receipt)
+    }
+
+    /// The message that a draft repeats. One whose time is far in the future came from a node whose clock is wrong, and
+    /// is known by when it came; a twin of it would not be folded with it, so none is written on its account.
+    private func find(_ key: DeduplicationKey, _ draft: Draft, at time: HybridTime) -> Receipt? {
+        if let known = recent.find(key, near: time) { return known }
+        return draft.needsOwnRecord ? nil : recent.findAhead(key, of: time)
     }
 
     /// Sequences the creation of a topic, in the lowest generation not ended.
@@ -266,7 +281,8 @@ package struct Sequencer: Sendable {
         recent.insert(
             key,
             Receipt(
-                partition: partition, offset: message.offset, time: record.time, sequence: sequence, isRepeat: false))
+                partition: partition, offset: message.offset, time: record.time, sequence: sequence, isRepeat: false),
+            arrival: clock.last)
         return false
     }
 

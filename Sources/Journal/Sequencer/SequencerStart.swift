@@ -10,7 +10,7 @@ package struct SequencerStart: Sendable {
     package var registry: Registry
     /// The last offset of every partition, by topic and generation.
     package var heads: [TopicGeneration: Cursor]
-    /// The latest time of any record.
+    /// The latest time of this node's own records, those of earlier epochs included.
     package var time: HybridTime
     /// Messages with an id, young enough to be repeated, oldest first.
     package var recent: [RecentMessage]
@@ -19,13 +19,23 @@ package struct SequencerStart: Sendable {
     package init(origin: Origin, recovered: Recovered) {
         self.init(
             origin: origin, sequence: recovered.lastSequence, vector: recovered.vector, registry: recovered.registry,
-            time: recovered.lastTime, recent: recovered.recent)
+            time: recovered.lastTimes[origin.node] ?? .zero, recent: recovered.recent)
         for (name, cursor) in recovered.heads {
             for (partition, offset) in cursor.offsets {
                 let place = TopicGeneration(name: name, generation: partition.generation)
                 heads[place, default: Cursor()].advance(partition, to: offset)
             }
         }
+    }
+
+    /// About when each of the recent messages came: not after any that came later, so that times from clocks that are
+    /// ahead count for nothing.
+    var arrivals: [HybridTime] {
+        var arrivals = recent.map(\.time)
+        for index in arrivals.indices.dropLast().reversed() {
+            arrivals[index] = min(arrivals[index], arrivals[index + 1])
+        }
+        return arrivals
     }
 
     package init(

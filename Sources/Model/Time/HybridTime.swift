@@ -16,6 +16,11 @@ package struct HybridTime: Hashable, Comparable, Sendable {
 
     package var wall: WallTime { WallTime(milliseconds: Int64(rawValue >> 16)) }
 
+    /// Whether two times are at most `window` apart, to the millisecond.
+    package func isWithin(_ window: Duration, of other: HybridTime) -> Bool {
+        abs(wall.milliseconds - other.wall.milliseconds) <= window.milliseconds
+    }
+
     package static func < (left: HybridTime, right: HybridTime) -> Bool { left.rawValue < right.rawValue }
 }
 

@@ -12,7 +12,7 @@ struct RecoveryTests {
     @Test("begins empty in an empty directory")
     func empty() throws {
         var (log, recovered) = try Log.open(storage)
-        #expect(recovered.lastSequence == 0 && recovered.records == 0 && recovered.lastTime == .zero)
+        #expect(recovered.lastSequence == 0 && recovered.records == 0 && recovered.lastTimes.isEmpty)
         #expect(try log.follow().messages.isEmpty)
         #expect(storage.contents.isEmpty)
     }
@@ -24,13 +24,13 @@ struct RecoveryTests {
         let message = author.message(.second, time: 77, expiry: 90_000, id: "m", payload: "{\"å\": [1, 2]}")
         try log.keep([creation, message])
         try log.keep([author.message(.second, time: 400_000, id: "n")])
-        var (reopened, recovered) = try Log.open(storage)
+        var (reopened, recovered) = try Log.open(storage, at: .at(400_001))
         let page = try reopened.follow(at: .at(0))
         #expect(page.messages[0].record.message == message.record.message)
         #expect(page.messages[0].record.time == message.record.time && page.messages[0].record.origin == .second)
         #expect(recovered.vector == log.vector && recovered.registry == log.registry && recovered.records == 3)
         #expect(recovered.heads == [.news: Cursor([Origin.second.partition: 2])])
-        #expect(recovered.lastTime.wall == .at(400_000))
+        #expect(recovered.lastTimes[Origin.second.node]?.wall == .at(400_000))
         #expect(recovered.recent.map(\.messageID) == ["n"])
         #expect(reopened.durableThrough == 3 && reopened.appendedThrough == 3)
     }

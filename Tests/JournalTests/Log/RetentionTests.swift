@@ -136,6 +136,25 @@ struct RetentionTests {
         #expect(page.forgotten == [old.partition])
     }
 
+    @Test("keeps of a memory topic no more than its retention says, by number, bytes and age")
+    mutating func memory() throws {
+        var log = try Log.open(storage).log
+        for (name, retention) in [
+            ("few", Retention(messages: 2)), ("small", Retention(bytes: 25)), ("young", Retention(seconds: 10)),
+        ] {
+            let topic = TopicName.topic(name)
+            try log.keep([author.creation(topic, durability: .memory, retention: retention)])
+            try log.append(
+                (1...4).map { author.message(topic: topic, time: $0 * 5_000, isOfMemory: true, payload: "0123456789") })
+            let page = try log.follow(topic, at: .at(24_000))
+            #expect(page.messages.count == 2, "\(name)")
+            #expect(page.gaps == [gap(1, 2, .overrun)], "\(name)")
+            #expect(log.statistics(of: topic, generation: 1, at: .at(24_000)).messages == 2)
+        }
+        #expect(log.memoryBytes < 6 * 300)
+        #expect(try log.follow(.topic("young"), at: .at(60_000)).messages.isEmpty)
+    }
+
     @Test("keeps a bounded ring of a memory topic, and tells what it had no room for")
     mutating func rings() throws {
         var settings = LogSettings()

@@ -172,3 +172,113 @@ struct SequencerTests {
         #expect(batch.last?.transition?.heads == Cursor([Partition(origin: peer, generation: 1): 1]))
     }
 }
+
+@Suite("A sequencer's memory of message ids")
+struct MessageIDTests {
+    private let topic: TopicName
+    private let own = Origin(node: NodeID(rawValue: 1), epoch: Epoch(rawValue: 10))
+    private let peer = Origin(node: NodeID(rawValue: 2), epoch: Epoch(rawValue: 20))
+    private let start: Int64 = 10_000_000
+    private let hour: Int64 = 3_600_000
+
+    init() throws {
+        topic = try TopicName("news")
+    }
+
+    private func wall(_ milliseconds: Int64) -> WallTime { WallTime(milliseconds: start + milliseconds) }
+
+    private func draft(_ id: String, needsOwnRecord: Bool = false) -> Draft {
+        Draft(
+            topic: topic, event: "new-message", key: nil, publisher: "ada", source: "s", messageID: id, timeToLive: nil,
+            payload: [49], needsOwnRecord: needsOwnRecord)
+    }
+
+    private func sequencer(_ settings: SequencerSettings = SequencerSettings()) throws -> Sequencer {
+        var sequencer = Sequencer(start: SequencerStart(origin: own), settings: settings)
+        var batch: [Sequenced] = []
+        _ = try sequencer.create(
+            topic, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings(), at: wall(0),
+            into: &batch
+        ).get()
+        return sequencer
+    }
+
+    /// A message of the peer's, whose clock is ahead by so many milliseconds.
+    private func message(_ position: UInt64, id: String, ahead: Int64) -> Record {
+        Record(
+            origin: peer, slot: Slot(of: topic), position: position,
+            time: HybridTime(milliseconds: UInt64(start + ahead), counter: UInt16(position)), seen: 0,
+            body: .message(
+                Message(
+                    topic: topic, generation: 1, offset: position, event: "new-message", key: nil, publisher: "ada",
+                    source: "p", messageID: id, expiry: nil, payload: [50])))
+    }
+
+    private func isRepeat(_ id: String, in sequencer: inout Sequencer, at wall: WallTime) throws -> Bool {
+        var batch: [Sequenced] = []
+        return try sequencer.publish(draft(id), at: wall, into: &batch).get().isRepeat
+    }
+
+    @Test("forgets no message because of a peer whose clock is an hour ahead")
+    func farAhead() throws {
+        var sequencer = try sequencer()
+        var batch: [Sequenced] = []
+        _ = try sequencer.publish(draft("a"), at: wall(0), into: &batch).get()
+        #expect(sequencer.admit(message(1, id: "b", ahead: hour), at: wall(10), into: &batch) == .taken)
+        #expect(try isRepeat("a", in: &sequencer, at: wall(20)))
+    }
+
+    @Test("knows a message of a peer whose clock is an hour ahead when it is published again here")
+    func farAheadRepeat() throws {
+        var sequencer = try sequencer()
+        var batch: [Sequenced] = []
+        #expect(sequencer.admit(message(1, id: "b", ahead: hour), at: wall(10), into: &batch) == .taken)
+        #expect(try isRepeat("b", in: &sequencer, at: wall(20)))
+        #expect(try !isRepeat("b", in: &sequencer, at: wall(301_000)))
+    }
+
+    @Test("takes an old message that comes late for no repeat of a new one")
+    func late() throws {
+        var sequencer = try sequencer()
+        var batch: [Sequenced] = []
+        #expect(sequencer.admit(message(1, id: "b", ahead: -hour), at: wall(10), into: &batch) == .taken)
+        #expect(sequencer.recentCount == 0)
+        #expect(try !isRepeat("b", in: &sequencer, at: wall(20)))
+    }
+
+    @Test("is bounded, and says how far back it reaches then")
+    func bound() throws {
+        var settings = SequencerSettings()
+        settings.capacity = 3
+        var sequencer = try sequencer(settings)
+        #expect(sequencer.recentWindow == .seconds(300))
+        for number in 1...5 as ClosedRange<Int64> {
+            _ = try isRepeat("\(number)", in: &sequencer, at: wall(number * 1_000))
+        }
+        #expect(sequencer.recentCount == 3)
+        #expect(sequencer.recentWindow == .seconds(3))
+        #expect(try isRepeat("3", in: &sequencer, at: wall(6_000)))
+        #expect(try !isRepeat("2", in: &sequencer, at: wall(6_000)))
+    }
+
+    @Test("starts with what the log held, whatever times from the future are among it")
+    func restart() throws {
+        func recent(_ id: String, _ milliseconds: Int64) -> RecentMessage {
+            RecentMessage(
+                topic: topic, publisher: "ada", messageID: id, partition: Partition(origin: peer, generation: 1),
+                offset: 1, time: HybridTime(milliseconds: UInt64(start + milliseconds)))
+        }
+        var recovered = Recovered()
+        recovered.registry = try sequencer().registry
+        recovered.recent = [recent("a", 0), recent("ahead", hour), recent("b", 1_000)]
+        recovered.lastTimes = [peer.node: HybridTime(milliseconds: UInt64(start + hour))]
+        var sequencer = Sequencer(start: SequencerStart(origin: own, recovered: recovered))
+        for id in ["a", "b", "ahead"] {
+            let isKnown = try isRepeat(id, in: &sequencer, at: wall(2_000))
+            #expect(isKnown, "\(id)")
+        }
+        var batch: [Sequenced] = []
+        let receipt = try sequencer.publish(draft("new"), at: wall(2_001), into: &batch).get()
+        #expect(receipt.time.wall == wall(2_001), "a peer's time from the future must not become this node's")
+    }
+}

@@ -104,12 +104,19 @@ struct PartitionIndex: Sendable {
         return entry
     }
 
-    mutating func removeAll(where isDead: (Entry) -> Bool) {
-        while !isEmpty, isDead(self[0]) { _ = removeFirst() }
-        guard (0..<count).contains(where: { isDead(self[$0]) }) else { return }
+    /// Removes the entries that `isDead` accepts, and gives them.
+    mutating func removeAll(where isDead: (Entry) -> Bool) -> [Entry] {
+        var removed: [Entry] = []
+        while !isEmpty, isDead(self[0]) { removed.append(removeFirst()) }
+        guard (0..<count).contains(where: { isDead(self[$0]) }) else { return removed }
         storage.removeFirst(first)
         first = 0
-        storage.removeAll(where: isDead)
+        storage.removeAll { entry in
+            let isRemoved = isDead(entry)
+            if isRemoved { removed.append(entry) }
+            return isRemoved
+        }
+        return removed
     }
 
     /// The index of the first entry that `isAfter` accepts; all before it are refused.

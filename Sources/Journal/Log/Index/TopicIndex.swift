@@ -5,6 +5,8 @@ struct TopicIndex: Sendable {
     private(set) var partitions: [PartitionIndex] = []
     private var numbers: [Partition: Int] = [:]
     private(set) var folds = FoldIndex()
+    /// How near copies of one message are in time.
+    let window: Duration
     /// How many entries are retained.
     private(set) var count = 0
     /// Their payloads' bytes.
@@ -14,20 +16,21 @@ struct TopicIndex: Sendable {
     /// The messages themselves, for a topic in memory.
     var ring: RecordRun?
 
-    init(ring: RecordRun? = nil) {
+    init(window: Duration, ring: RecordRun? = nil) {
+        self.window = window
         self.ring = ring
     }
 
     /// Adds a message to the ring, and drops the oldest that are too many: false where it is there already, and by how
     /// much the ring has grown.
     mutating func keep(
-        _ sequenced: Sequenced, _ message: Message, window: Duration, messages: Int, bytes: Int
+        _ sequenced: Sequenced, _ message: Message, messages: Int, bytes: Int
     ) -> (isTaken: Bool, change: Int) {
         if ring == nil { ring = RecordRun() }
         guard
             append(
                 message, of: sequenced.record, sequence: sequenced.sequence, segment: 0, position: 0,
-                size: message.payload.count, window: window, holeAfter: nil)
+                size: message.payload.count, holeAfter: nil)
         else { return (false, 0) }
         ring!.append(sequenced)
         var change = RecordRun.cost(of: sequenced.record)
@@ -44,7 +47,7 @@ struct TopicIndex: Sendable {
     /// Adds a message that has been appended; false where it is there already.
     mutating func append(
         _ message: Message, of record: Record, sequence: UInt64, segment: UInt32, position: Int, size: Int,
-        window: Duration, holeAfter: UInt64?
+        holeAfter: UInt64?
     ) -> Bool {
         let number = number(of: record.partition(of: message))
         let entry = Entry(
@@ -59,7 +62,10 @@ struct TopicIndex: Sendable {
         if let messageID = message.messageID {
             let copy = FoldIndex.Copy(
                 partition: number, sequence: sequence, offset: message.offset, time: record.time, origin: record.origin)
-            apply(folds.add(publisher: message.publisher, messageID: messageID, copy, window: window), to: copy)
+            let verdicts = folds.add(publisher: message.publisher, messageID: messageID, copy, window: window) {
+                [partitions] in partitions[$0.partition].index(of: $0.sequence) != nil
+            }
+            apply(verdicts)
         }
         return true
     }
@@ -86,21 +92,25 @@ struct TopicIndex: Sendable {
         return partitions.count - 1
     }
 
-    private mutating func apply(_ outcome: FoldIndex.Outcome, to copy: FoldIndex.Copy) {
-        for folded in outcome.folded { mark(folded, .folded) }
-        for shadowed in outcome.shadowed { mark(shadowed, .shadowed) }
-        if outcome.isRepeat { mark(copy, .isRepeat) }
+    private mutating func apply(_ verdicts: [FoldIndex.Verdict]) {
+        for verdict in verdicts {
+            let copy = verdict.copy
+            guard let index = partitions[copy.partition].index(of: copy.sequence) else { continue }
+            partitions[copy.partition][index].flags.subtract([.folded, .shadowed, .isRepeat])
+            partitions[copy.partition][index].flags.formUnion(verdict.flags)
+        }
     }
 
-    private mutating func mark(_ copy: FoldIndex.Copy, _ flag: Entry.Flags) {
-        guard let index = partitions[copy.partition].index(of: copy.sequence) else { return }
-        partitions[copy.partition][index].flags.insert(flag)
+    /// The other copies of a message that is one of several.
+    func otherCopies(of entry: Entry) -> [FoldIndex.Copy] {
+        folds.copies(of: entry.sequence, window: window).filter { $0.sequence != entry.sequence }
     }
 
     /// Takes note that a message's bytes were found damaged.
     mutating func markDamaged(partition: Int, sequence: UInt64) {
         guard let index = partitions[partition].index(of: sequence) else { return }
         partitions[partition][index].flags.insert(.damaged)
+        if partitions[partition][index].flags.contains(.folded) { apply(folds.lose(sequence, window: window)) }
     }
 
     /// Moves an entry to where a rewritten segment has it.
@@ -142,6 +152,7 @@ struct TopicIndex: Sendable {
         count -= 1
         bytes -= UInt64(entry.payloadSize)
         if entry.expiry != .max, !entry.flags.contains(.outlived) { expiring -= 1 }
+        if entry.flags.contains(.folded) { apply(folds.lose(entry.sequence, window: window)) }
     }
 
     private func oldestPartition() -> Int? {
@@ -178,28 +189,28 @@ struct TopicIndex: Sendable {
     /// Removes the entries of a segment that `isDead` accepts.
     mutating func remove(inSegment segment: UInt32, where isDead: (Entry) -> Bool) {
         for number in partitions.indices {
-            var removed: [Entry] = []
-            partitions[number].removeAll { entry in
-                guard entry.segment == segment, isDead(entry) else { return false }
-                removed.append(entry)
-                return true
-            }
+            let removed = partitions[number].removeAll { $0.segment == segment && isDead($0) }
             for entry in removed { forget(entry) }
         }
     }
 
-    mutating func pruneFolds(before time: HybridTime) {
-        if folds.count > 2 * count + 1_024 { folds.prune(before: time) }
+    /// Forgets message ids of which nothing is retained, once they are the greater part.
+    mutating func pruneFolds() {
+        guard folds.count > 2 * count + 1_024 else { return }
+        folds.prune { [partitions] copy in partitions[copy.partition].index(of: copy.sequence) != nil }
     }
 
     /// Forgets partitions of which nothing is retained and that `isForgotten` accepts.
     mutating func forgetPartitions(where isForgotten: (PartitionIndex) -> Bool) {
+        let before = numbers
         let kept = partitions.filter { !($0.isEmpty && isForgotten($0)) }
         guard kept.count < partitions.count else { return }
-        // The copies in the fold index name partitions by number: it starts anew.
-        folds = FoldIndex()
         partitions = []
         numbers = [:]
         for partition in kept { restore(partition) }
+        // The copies in the fold index name partitions by number.
+        var renumbering: [Int: Int] = [:]
+        for (partition, number) in numbers { renumbering[before[partition]!] = number }
+        folds.renumber(renumbering)
     }
 }

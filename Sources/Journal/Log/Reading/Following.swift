@@ -118,8 +118,8 @@ struct Following {
     private func isShown(_ entry: Entry) -> Bool {
         guard !entry.isExpired(at: now), entry.flags.isDisjoint(with: [.isRepeat, .damaged]) else { return false }
         guard entry.flags.contains(.folded) else { return true }
-        return !topic.folds.copies(of: entry.sequence).contains { copy in
-            copy.sequence != entry.sequence && copy.offset <= page.cursor[topic.partitions[copy.partition].partition]
+        return !topic.otherCopies(of: entry).contains { copy in
+            copy.offset <= page.cursor[topic.partitions[copy.partition].partition]
         }
     }
 }

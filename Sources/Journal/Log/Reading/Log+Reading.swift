@@ -11,7 +11,7 @@ extension Log {
         }
         enforceRetention(on: key, at: now)
         // While a page is read the index is taken out, so that what is learnt of damage is written in place.
-        var topic = topics[key] ?? TopicIndex()
+        var topic = topics[key] ?? TopicIndex(window: settings.foldWindow)
         var page: TopicPage
         var damaged: [(partition: Int, sequence: UInt64)] = []
         var reader = RecordReader(log: self, ring: topic.ring)
