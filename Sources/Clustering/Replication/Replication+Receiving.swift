@@ -186,6 +186,8 @@ extension Replication {
 
     /// Begins to push own records, from memory if that holds all that the peer lacks, else from the log.
     private mutating func startPush(on index: Int, from vector: VersionVector) {
+        if case .log(_, true) = lanes[index].outbound.source { lanes[index].outbound.staleReads += 1 }
+        lanes[index].outbound.dropPrepared(of: own)
         let positions = vector.positions(of: own)
         lanes[index].outbound.after = positions.isEmpty ? [UInt64](repeating: 0, count: Slot.count) : positions
         let after = lanes[index].outbound.after

@@ -176,11 +176,12 @@ extension Replication {
         switch purpose {
         case .push(let peer, let boot):
             guard let index = index(of: peer), lanes[index].boot == boot,
-                case .log(_, true) = lanes[index].outbound.source
+                !passesOver(staleReadOf: index), case .log(_, true) = lanes[index].outbound.source
             else { return }
             prepare(chunk, for: index, after: \.outbound.after, ledger: ledger)
             lanes[index].outbound.preparedThrough = chunk.next - 1
-            if let position = tail.index(from: chunk.next) {
+            // Only the log's end tells of everything that is gone: memory has no word of it.
+            if chunk.isAtEnd, let position = tail.index(from: chunk.next) {
                 lanes[index].outbound.source = .tail(index: position)
             } else {
                 lanes[index].outbound.source = .log(from: chunk.next, isReading: false)
@@ -204,7 +205,7 @@ extension Replication {
     package mutating func unreadable(_ purpose: ReadPurpose) {
         switch purpose {
         case .push(let peer, let boot):
-            guard let index = index(of: peer), lanes[index].boot == boot,
+            guard let index = index(of: peer), lanes[index].boot == boot, !passesOver(staleReadOf: index),
                 case .log(let from, true) = lanes[index].outbound.source
             else { return }
             lanes[index].outbound.source = .log(from: from, isReading: false)
@@ -214,6 +215,13 @@ extension Replication {
             else { return }
             lanes[index].waitingPulls[0].isReading = false
         }
+    }
+
+    /// Whether an answer is one to a question from before the push began anew.
+    private mutating func passesOver(staleReadOf index: Int) -> Bool {
+        guard lanes[index].outbound.staleReads > 0 else { return false }
+        lanes[index].outbound.staleReads -= 1
+        return true
     }
 
     private mutating func prepare(

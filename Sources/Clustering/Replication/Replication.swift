@@ -154,6 +154,9 @@ package struct Replication {
             unreceivedBytes: outbound.unreceivedBytes)
     }
 
+    /// How many bytes of a peer's memory topics are kept until what lies before them has come.
+    package func earlyBytes(of peer: NodeID) -> Int { missing[peer]?.earlyBytes ?? 0 }
+
     /// How many subscribers reachable peers have for a topic.
     package func remoteSubscribers(of topic: TopicName) -> UInt64 {
         lanes.reduce(0) { $0 + ($1.subscribers[topic] ?? 0) }

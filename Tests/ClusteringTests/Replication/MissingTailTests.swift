@@ -60,6 +60,34 @@ struct MissingTailTests {
         #expect(bench.right.ledger.memoryHead(of: place(bench)) == 3)
     }
 
+    @Test("keeps no more than so many bytes of what comes early from an origin, whatever head it was told")
+    func earlyBound() {
+        var settings = ReplicationSettings()
+        settings.earlyBytes = 10_000
+        var bench = bench(settings)
+        tell(1_000_000, &bench)
+        let place = place(bench)
+        for offset in 2...200 as ClosedRange<UInt64> {
+            let message = Message(
+                topic: topic, generation: 1, offset: offset, event: "new-message", key: nil, publisher: "", source: "",
+                messageID: nil, expiry: nil, payload: [UInt8](repeating: 48, count: 1_000))
+            let record = Record(
+                origin: place.partition.origin, slot: Slot(of: topic), position: 0,
+                time: HybridTime(milliseconds: 1_000, counter: UInt16(offset)), seen: 0, body: .message(message))
+            let frame = LaneFrame(sequence: 0, received: 0, durable: 0, credit: 1 << 20, items: [.record(record)])
+            bench.right.act { [left = bench.left] in
+                $0.receive(frame.encode(), from: left.id, boot: left.boot, at: .zero, ledger: $1, into: &$2)
+            }
+        }
+        let kept = bench.right.replication.earlyBytes(of: bench.left.id)
+        #expect(kept > 5_000 && kept <= settings.earlyBytes)
+        #expect(bench.right.ledger.memoryHead(of: place) == 0)
+        // Given up, it is told as lost, and what was kept is let go.
+        bench.right.advance(to: .zero + settings.fetchPatience)
+        #expect(bench.right.replication.earlyBytes(of: bench.left.id) == 0)
+        #expect(bench.right.ledger.memoryHead(of: place) == 1_000_000)
+    }
+
     @Test("is told as lost at once where more topics miss something than may")
     func bound() {
         var settings = ReplicationSettings()

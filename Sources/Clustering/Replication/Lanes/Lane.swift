@@ -59,6 +59,8 @@ struct Lane {
         /// Items read from the log and not yet sent.
         var prepared: [LaneItem] = []
         var preparedFirst = 0
+        /// Reads for the push from before it began anew, whose answers are passed over.
+        var staleReads = 0
         /// The local sequence up to which own records are sent once all of `prepared` is.
         var preparedThrough: UInt64 = 0
         /// The local sequence up to which own records were sent.
@@ -69,6 +71,19 @@ struct Lane {
         /// The version of this node's presence that the peer was told; 0 for none.
         var presenceTold: UInt64 = 0
         var lastPresenceRetold: MonotonicTime?
+
+        /// Forgets what was prepared of an origin's journals.
+        mutating func dropPrepared(of origin: Origin) {
+            prepared.removeFirst(preparedFirst)
+            preparedFirst = 0
+            prepared.removeAll { item in
+                switch item {
+                case .record(let record): record.origin == origin && record.position > 0
+                case .absent(let run): run.origin == origin
+                default: false
+                }
+            }
+        }
 
         /// Whether items wait for the window.
         var hasControl: Bool { !control.isEmpty || owesVector || owesSubscribers || owedInterest != nil }
