@@ -5,6 +5,9 @@ import Model
 /// The real one stands behind the node's only lock; the simulator's is the same value without it. Every record, of whichever
 /// loop or peer, is put into every loop's mailbox in local sequence.
 package protocol Ledger: AnyObject {
+    /// This run of this node, whose offsets nobody else gives.
+    var origin: Origin { get }
+
     /// Sequences messages; one result for each, in order.
     func publish(_ drafts: [Draft]) -> [Result<Receipt, Refusal>]
 

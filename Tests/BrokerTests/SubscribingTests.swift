@@ -96,6 +96,19 @@ struct SubscribingTests {
         #expect(bench.lists.values.map(\.count) == [1])
     }
 
+    @Test("whose cursor names an offset that this node has never given is refused, and withholds nothing")
+    func invented() {
+        bench.create("t")
+        bench.publish("t", "1")
+        let client = bench.open(0)
+        let cursor = Cursor([Partition(origin: bench.ledger.home, generation: 1): 3])
+        bench.send(.follow("t", since: .start(.cursor(cursor))), from: client)
+        let answer = bench.lines(client).last ?? ""
+        #expect(answer.hasPrefix("refused INVALID_MESSAGE: \"since\" of topic \"t\" names offset 3"))
+        #expect(answer.contains("whose last is 1"))
+        #expect(bench.shard.subscriptionCount == 0)
+    }
+
     @Test("that names a forgotten epoch is told so")
     func forgotten() {
         bench.create("t")
@@ -104,6 +117,7 @@ struct SubscribingTests {
         bench.send(.follow("t", since: .start(.cursor(Cursor([partition: 3])))), from: client)
         bench.answer(bench.reads.removeFirst().id, .success(TopicPage(forgotten: [partition])))
         #expect(bench.lines(client).last?.hasPrefix("refused CURSOR_TOO_OLD") == true)
+        #expect(bench.lines(client).last?.contains("missed of \(partition)") == true)
         #expect(bench.shard.subscriptionCount == 0)
     }
 

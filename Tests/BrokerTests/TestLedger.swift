@@ -26,6 +26,8 @@ final class TestLedger: Ledger {
         Origin(node: NodeID(rawValue: number), epoch: Epoch(rawValue: number << 16))
     }
 
+    var origin: Origin { home }
+
     var sequence: UInt64 { UInt64(records.count) }
 
     func head(_ topic: TopicName) -> Cursor {

@@ -252,7 +252,7 @@ struct NewLoomTests {
             (.permissionDenied(action: "read", topic: "chat/5"), "permission_denied"),
             (.invalidMessage("x"), "invalid_format"), (.topicUnknown(topic), "invalid_format"),
             (.topicExists(topic), "invalid_format"), (.notSupported("x"), "invalid_format"),
-            (.cursorTooOld(topic), "invalid_format"), (.notReplicated("x"), "connection_error"),
+            (.cursorTooOld(topic, []), "invalid_format"), (.notReplicated("x"), "connection_error"),
             (.rateLimited, "connection_error"), (.connectionLimit, "connection_error"),
             (.addressLimit, "connection_error"), (.attachLimit, "connection_error"),
             (.subscriptionLimit(1), "connection_error"), (.presenceLimit(1), "connection_error"),

@@ -13,8 +13,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case topicExists(TopicName)
     /// Known, but not built yet or not for this kind of topic; the text says which.
     case notSupported(String)
-    /// A cursor names an epoch that was forgotten here.
-    case cursorTooOld(TopicName)
+    /// A cursor names these partitions, of epochs that were forgotten here; what came after it there is not known.
+    case cursorTooOld(TopicName, [Partition])
     /// The ack level was not reached in time. The outcome is unknown; a retry with the same messageId is safe.
     case notReplicated(String)
     case rateLimited
@@ -70,7 +70,11 @@ package enum Refusal: Error, Equatable, Sendable {
         case .topicUnknown(let name): "topic \"\(name)\" does not exist: create it first"
         case .topicExists(let name): "topic \"\(name)\" exists already"
         case .notSupported(let reason): reason
-        case .cursorTooOld(let name): "the cursor of topic \"\(name)\" names a place that is no longer known"
+        case .cursorTooOld(let name, let partitions):
+            "the cursor of topic \"\(name)\" is too old: how much was missed of "
+                + partitions.prefix(3).map(\.description).joined(separator: ", ")
+                + (partitions.count > 3 ? " and \(partitions.count - 3) more" : "")
+                + " is no longer known, and all of it is gone; subscribe from \"beginning\" to get what is kept"
         case .notReplicated(let reason): reason
         case .rateLimited: "too many messages: slow down"
         case .connectionLimit: "this node has as many connections as it may"

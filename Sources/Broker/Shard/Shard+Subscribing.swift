@@ -118,6 +118,9 @@ extension Shard {
         for (name, heads) in zip(names, moment.heads) {
             guard let topic = topicIndexes[name] else { continue }
             learn(heads, topic)
+            if let refusal = refusal(of: task.start(of: name), topic, own: ledger.origin) {
+                return abandon(id, refusal, into: &effects)
+            }
         }
         let found = matching(task.filter, slot)
         if task.since != nil, !found.isEmpty {
@@ -136,6 +139,18 @@ extension Shard {
         }
     }
 
+    /// Why a start cannot be: it names an offset of this run of this node that was never given, and to wait for it would
+    /// withhold all before it. Of another's last offset a node knows only what has come to it; and an epoch that has
+    /// ended gives no more, so that a cursor ahead of what came back of it withholds nothing.
+    private func refusal(of start: ReadStart?, _ topic: TopicIndex, own: Origin) -> Refusal? {
+        guard case .cursor(let cursor) = start, let state = topics[topic] else { return nil }
+        let partition = Partition(origin: own, generation: state.definition.generation)
+        guard cursor[partition] > state.heads[partition] else { return nil }
+        return .invalidMessage(
+            "\"since\" of topic \"\(state.name)\" names offset \(cursor[partition]) of partition \(partition), whose last "
+                + "is \(state.heads[partition]): subscribe without it, or from the beginning")
+    }
+
     /// Learns offsets that no loop will deliver: those that a memory topic had before its messages were forwarded here.
     private mutating func learn(_ heads: Cursor, _ topic: TopicIndex) {
         let generation = topics[topic]!.definition.generation
@@ -152,7 +167,7 @@ extension Shard {
         guard tasks[id]?.unresolved.remove(name) != nil else { return }
         switch result {
         case .success(let page):
-            if !page.forgotten.isEmpty { return abandon(id, .cursorTooOld(name), into: &effects) }
+            if !page.forgotten.isEmpty { return abandon(id, .cursorTooOld(name, page.forgotten), into: &effects) }
             tasks[id]!.resolved[name] = page
         case .failure(let refusal):
             // A topic that went away meanwhile is no longer the wildcard's; everything else is the client's to know.

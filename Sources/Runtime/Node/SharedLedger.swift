@@ -15,6 +15,8 @@ package final class SharedLedger: Sendable {
     private let posted: @Sendable () -> Void
     private let hasRoom: @Sendable () -> Bool
     private let wakes: Mutex<[Int: @Sendable () -> Void]>
+    /// This run of this node.
+    let origin: Origin
 
     private struct State {
         var sequencer: Sequencer
@@ -32,6 +34,7 @@ package final class SharedLedger: Sendable {
         post: @escaping @Sendable ([Sequenced]) -> Void, posted: @escaping @Sendable () -> Void,
         hasRoom: @escaping @Sendable () -> Bool
     ) {
+        origin = sequencer.origin
         state = Mutex(State(sequencer: sequencer, mailboxes: LoopMailboxes(loops: loops), trouble: nil))
         self.clock = clock
         self.post = post
@@ -116,10 +119,12 @@ package final class SharedLedger: Sendable {
 package final class LoopLedger: Ledger, Sendable {
     private let shared: SharedLedger
     private let loop: Int
+    package let origin: Origin
 
     package init(shared: SharedLedger, loop: Int) {
         self.shared = shared
         self.loop = loop
+        origin = shared.origin
     }
 
     package func publish(_ drafts: [Draft]) -> [Result<Receipt, Refusal>] {
@@ -195,7 +200,7 @@ package final class PeerLedger: ReplicaLedger, Sendable {
     package init(shared: SharedLedger, skipped: @escaping @Sendable (AbsentRun) -> Void) {
         self.shared = shared
         self.skipped = skipped
-        origin = shared.read { $0.origin }
+        origin = shared.origin
     }
 
     package func admit(_ records: [Record]) -> (taken: [Bool], sequence: UInt64) {

@@ -190,7 +190,7 @@ final class EndlessMail: Sendable {
 /// Sequences without a lock, for one loop. Topics exist as soon as they are asked for.
 private final class LoneLedger: Ledger {
     private let mail: EndlessMail?
-    private let origin = Origin(node: NodeID(rawValue: 1), epoch: Epoch(rawValue: 1))
+    let origin = Origin(node: NodeID(rawValue: 1), epoch: Epoch(rawValue: 1))
     private var registry = Registry()
     private var mailbox: [Sequenced] = []
     private var sequence: UInt64 = 0
