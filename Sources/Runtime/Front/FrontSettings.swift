@@ -68,11 +68,11 @@ package struct FrontSettings: Sendable {
     }
 }
 
-/// Both clocks of the system.
+/// The system's monotonic clock, and the calendar that this process goes by.
 @Sendable package func systemClock() -> Now {
     Now(
         monotonic: MonotonicTime(nanoseconds: nanoseconds(of: .monotonic)),
-        wall: WallTime(milliseconds: nanoseconds(of: .realtime) / 1_000_000))
+        wall: SystemCalendar.shared.wall)
 }
 
 extension Duration {

@@ -85,10 +85,19 @@ extension Engine: NodeServices {
         var metrics = linkMetrics("gossip", gossip.counters, unit: "packets")
         metrics += linkMetrics("bus", bus.counters, unit: "frames")
         let (sequence, recent, topics) = ledger.read { ($0.sequence, $0.recentCount, $0.registry.liveCount) }
+        let recentWindow = ledger.read { $0.recentWindow }
         metrics += [
             Metric("roost_sequence", .gauge, help: "Last local sequence given.", sequence),
             Metric("roost_topics", .gauge, help: "Topics that exist.", topics),
             Metric("roost_message_ids", .gauge, help: "Message ids remembered for deduplication.", recent),
+            Metric(
+                "roost_message_id_window_seconds", .gauge,
+                help: "How far back message ids are remembered; less than 300 where there are more than may be.",
+                recentWindow.components.seconds),
+            Metric(
+                "roost_clock_jump_seconds", .gauge,
+                help: "How far the system's clock has jumped ahead of the time that the node goes by.",
+                samples: [Metric.Sample(Double(SystemCalendar.shared.deviation) / 1_000)]),
         ]
         do {
             metrics += try await control.inspect { plane, now in plane.metrics(at: now) }

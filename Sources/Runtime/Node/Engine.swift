@@ -35,7 +35,7 @@ package final class Engine: Sendable {
         let storage = try DirectoryStorage(path: settings.directory)
         var random = SystemRandomNumberGenerator()
         let run = try Journal.NodeIdentity.begin(in: storage, at: settings.clock().wall, random: &random)
-        let (opened, recovered) = try Log.open(storage, settings: settings.log)
+        let (opened, recovered) = try Log.open(storage, settings: settings.log, at: settings.clock().wall)
         Self.report(recovered, logger: logger)
         identity = NodeIdentity(id: run.node, name: settings.name, cluster: settings.cluster)
         let boot = Boot.random(using: systemLinkRandom)
@@ -137,9 +137,11 @@ package final class Engine: Sendable {
     private func startCounting() {
         counting.withLock {
             $0 = Task { [weak self] in
+                var deviation: Int64 = 0
                 while !Task.isCancelled {
                     do { try await Task.sleep(for: .seconds(1)) } catch { return }
                     guard let self else { return }
+                    self.reportJump(from: &deviation)
                     var counts: [TopicName: UInt64] = [:]
                     for port in self.attachedPorts {
                         counts.merge(await port.subscriberCounts()) { $0 + $1 }
@@ -147,6 +149,19 @@ package final class Engine: Sendable {
                     self.control.post(.subscribers(counts))
                 }
             }
+        }
+    }
+
+    /// Tells the operator when the system's clock has jumped, and when it is followed again.
+    private func reportJump(from known: inout Int64) {
+        let deviation = SystemCalendar.shared.deviation
+        defer { known = deviation }
+        if deviation != 0, abs(deviation - known) > Calendar.tolerance.milliseconds {
+            logger.warning(
+                "the system's clock has jumped: the node goes on by its own pace, and believes the clock after ten minutes",
+                metadata: ["seconds": "\(deviation / 1_000)"])
+        } else if deviation == 0, known != 0 {
+            logger.notice("the system's clock is followed again")
         }
     }
 
