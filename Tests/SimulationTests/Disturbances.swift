@@ -15,12 +15,4 @@ extension World {
             run(for: .milliseconds(Int.random(in: 1...20, using: &random)))
         }
     }
-
-    /// Puts every node on one of two sides, at random, with somebody on each.
-    func split() {
-        let lonely = Int.random(in: 0..<nodes.count, using: &random)
-        for node in nodes.indices { network.sides[node] = node == lonely || random.chance(0.3) ? 1 : 0 }
-        network.sides[(lonely + 1) % nodes.count] = 0
-        note("partition", node: lonely)
-    }
 }

@@ -9,7 +9,7 @@ struct SimulatorTests {
         var hashes: [UInt64: UInt64] = [:]
         for seed in [7, 8, 7, 8] as [UInt64] {
             let world = World(seed: seed)
-            _ = try Self.scenario(world, flaw: nil)
+            _ = try Self.scenario(world)
             let hash = world.trace.hash
             if let known = hashes.updateValue(hash, forKey: seed) {
                 #expect(known == hash, "seed \(seed) ran in two ways")
@@ -18,26 +18,13 @@ struct SimulatorTests {
         #expect(hashes[7] != hashes[8])
     }
 
-    @Test("finds nothing wrong with nodes that have no flaw", arguments: 1...20 as ClosedRange<UInt64>)
-    func sound(seed: UInt64) throws {
-        let broken = try Self.scenario(World(seed: seed), flaw: nil)
-        #expect(broken.isEmpty, "seed \(seed)")
-    }
-
-    @Test("finds a planted flaw within twenty seeds", arguments: VirtualNode.Flaw.harmful)
-    func planted(flaw: VirtualNode.Flaw) throws {
-        let found = try (1...20 as ClosedRange<UInt64>).contains { seed in
-            try !Self.scenario(World(seed: seed), flaw: flaw).isEmpty
-        }
-        #expect(found, "\(flaw) was not noticed")
-    }
+    @Test("finds nothing wrong with nodes that all lose power at once")
+    func blackouts() throws { try SimulationSeeds.run { try Self.scenario($0) } }
 
     /// Clients publish and follow while nodes lose power.
-    private static func scenario(_ world: World, flaw: VirtualNode.Flaw?) throws -> [String] {
+    private static func scenario(_ world: World) throws -> [String] {
         let topics = [try TopicName("one"), try TopicName("two")]
-        var settings = VirtualNode.Settings()
-        settings.flaw = flaw
-        world.startCluster(of: 3, settings)
+        world.startCluster(of: 3)
         world.watchBounds()
         for topic in topics { world.create(topic, on: 0) }
         world.run(for: .milliseconds(500))

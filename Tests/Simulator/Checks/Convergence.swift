@@ -86,6 +86,9 @@ extension VirtualProcess {
 }
 
 extension VirtualProcess {
+    /// The last time that this process has given or learnt.
+    package var ownTime: HybridTime { ledger.sequencer.time }
+
     /// The last message that this process has published in a topic; nil for none.
     package func ownHead(of name: TopicName) -> (partition: Partition, offset: UInt64)? {
         guard let topic = ledger.sequencer.registry.topic(name) else { return nil }

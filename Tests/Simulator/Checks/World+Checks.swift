@@ -119,7 +119,7 @@ extension World {
                 return one == other
                     ? nil
                     : "nodes 0 and \(process.node.index) show other histories of \(topic): "
-                        + "\(one.count) and \(other.count)"
+                        + "\(one.count) and \(other.count), \(one) and \(other)"
             }
         }
     }

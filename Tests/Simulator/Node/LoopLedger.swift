@@ -12,6 +12,8 @@ final class LoopLedger: Ledger {
         self.loop = loop
     }
 
+    var origin: Origin { ledger.origin }
+
     func publish(_ drafts: [Draft]) -> [Result<Receipt, Refusal>] {
         if let trouble = ledger.trouble { return drafts.map { _ in .failure(.internal(trouble)) } }
         return ledger.sequence { sequencer, wall, batch in

@@ -5,6 +5,7 @@ import Model
 /// A node's log thread: appends a little later, syncs in groups, answers reads.
 final class VirtualDisk {
     private unowned let world: World
+    private unowned let node: VirtualNode
     private let storage: MemoryStorage
     private(set) var log: Log
     private var pending: [Sequenced] = []
@@ -21,9 +22,10 @@ final class VirtualDisk {
     /// How long after a failed append the next try is made.
     private static let retryInterval: Duration = .milliseconds(500)
 
-    init(world: World, storage: MemoryStorage, log: Log) {
+    init(world: World, node: VirtualNode, log: Log) {
         self.world = world
-        self.storage = storage
+        self.node = node
+        storage = node.storage
         self.log = log
     }
 
@@ -32,21 +34,21 @@ final class VirtualDisk {
 
     func append(_ batch: [Sequenced]) {
         pending += batch
-        scheduleAppend(after: world.randomDuration(world.network.weather.appendDelay))
+        scheduleAppend(after: duration(\.appendDelay))
     }
 
     func skip(_ run: AbsentRun) { log.skip(run) }
 
     /// Reads one origin's records a little later.
     func scan(_ scan: JournalScan, reply: @escaping (ScanChunk) -> Void) {
-        later(world.randomDuration(world.network.weather.readTime)) { disk in
+        later(duration(\.readTime)) { disk in
             do { reply(try disk.log.scan(scan)) } catch { preconditionFailure("a scan failed: \(error)") }
         }
     }
 
     /// Reads the ring of a memory topic a little later.
     func ring(_ read: RingRead, reply: @escaping ([RingItem]) -> Void) {
-        later(world.randomDuration(world.network.weather.readTime)) { disk in
+        later(duration(\.readTime)) { disk in
             reply(
                 disk.log.ring(
                     of: read.place.topic, read.place.partition, after: read.after, byteLimit: read.byteLimit))
@@ -55,7 +57,7 @@ final class VirtualDisk {
 
     /// Reads a topic a little later, once all is appended that the read waits for.
     func read(_ read: TopicRead, reply: @escaping (TopicPage) -> Void) {
-        later(world.randomDuration(world.network.weather.readTime)) { disk in
+        later(duration(\.readTime)) { disk in
             disk.parked.append((read, reply))
             disk.answerParked()
         }
@@ -71,6 +73,11 @@ final class VirtualDisk {
 
     /// Changes the log directly, for checks and scenarios.
     func withLog<Result>(_ body: (inout Log) throws -> Result) rethrows -> Result { try body(&log) }
+
+    /// How long the disk takes for something, in this weather and with this slowness.
+    private func duration(_ range: KeyPath<Weather, ClosedRange<Duration>>) -> Duration {
+        world.randomDuration(world.network.weather[keyPath: range]) * node.slowness
+    }
 
     private func later(_ delay: Duration, _ body: @escaping (VirtualDisk) -> Void) {
         world.after(delay) { [weak self] in
@@ -108,7 +115,7 @@ final class VirtualDisk {
         // What is appended while a sync runs may be caught by it or not.
         let isEarly = world.randomChance(0.5)
         if isEarly { perform(ticket) }
-        later(world.randomDuration(world.network.weather.syncTime)) { disk in
+        later(duration(\.syncTime)) { disk in
             if !isEarly { disk.perform(ticket) }
             disk.log.synced(ticket)
             disk.tellDurable()
@@ -135,7 +142,7 @@ final class VirtualDisk {
         parked = []
         for (read, reply) in all {
             do {
-                if let page = try log.read(read, at: world.wall) { reply(page) } else { waiting.append((read, reply)) }
+                if let page = try log.read(read, at: node.wall) { reply(page) } else { waiting.append((read, reply)) }
             } catch {
                 preconditionFailure("a read failed: \(error)")
             }

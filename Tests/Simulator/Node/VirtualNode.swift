@@ -10,8 +10,12 @@ package final class VirtualNode {
         package var log = LogSettings()
         package var membership = MembershipSettings()
         package var loops = 1
-        /// How far its calendar is off.
+        /// How far its clock is off.
         package var skew: Duration = .zero
+        /// Whether its clock is set right before a process starts, as a machine does that asks a time server when it boots.
+        package var setsClockAtStart = false
+        /// How long its clock must stand where it jumped to before it is believed.
+        package var clockPatience = Calendar.patience
         /// What is wrong with it, to see whether the checks find it.
         package var flaw: Flaw?
 
@@ -24,6 +28,10 @@ package final class VirtualNode {
         case acknowledgesBeforeSync
         /// Throws the records of a lane's frame away, now and then, and acknowledges it.
         case dropsRecordsOfFrames
+        /// Skips one frame of a lane with records in it, and acknowledges it.
+        case skipsFrame
+        /// Goes on with the offsets that its disk shows after a restart, in the epoch that it had before.
+        case reusesOffsets
         /// Delivers a loop's mail only in part, now and then.
         case losesMail
         /// Throws the memory topics' records of a lane's frame away, now and then, and acknowledges it: nothing that
@@ -46,11 +54,16 @@ package final class VirtualNode {
     package let id: NodeID
     package var settings: Settings
     package private(set) var storage = MemoryStorage()
+    /// How many times as long as the weather says its disk takes for everything.
+    package var slowness = 1
+    /// Whether the flaw that happens once has happened.
+    var hasSkippedFrame = false
     package private(set) var process: VirtualProcess?
     /// Told when a process has started.
     package var onStart: (VirtualProcess) -> Void = { _ in }
     private unowned let world: World
     private var random: RandomSource
+    private lazy var calendar = Calendar(system: clock, at: world.now, patience: settings.clockPatience)
 
     init(world: World, index: Int, settings: Settings, random: RandomSource) {
         self.world = world
@@ -65,16 +78,27 @@ package final class VirtualNode {
 
     package var isRunning: Bool { process != nil }
 
-    /// The node's own calendar.
-    package var wall: WallTime { WallTime(milliseconds: world.wall.milliseconds + settings.skew.milliseconds) }
+    /// What the node's clock says, jumps and all.
+    private var clock: WallTime { WallTime(milliseconds: world.wall.milliseconds + settings.skew.milliseconds) }
+
+    /// The calendar that the node's process goes by.
+    package var wall: WallTime { calendar.time(system: clock, at: world.now) }
+
+    /// Sets the node's clock forward or back.
+    package func setClock(by distance: Duration) {
+        settings.skew += distance
+        world.note("clock jumps", node: index, UInt64(bitPattern: distance.milliseconds))
+    }
 
     /// Starts a process on what the disk holds; false where the disk is too full for it.
     @discardableResult
     package func start() -> Bool {
         precondition(process == nil, "a node runs one process at a time")
         do {
-            let identity = try NodeIdentity.begin(in: storage, at: wall, random: &random)
-            let (log, recovered) = try Log.open(storage, settings: settings.log)
+            if settings.setsClockAtStart { settings.skew = .zero }
+            calendar = Calendar(system: clock, at: world.now, patience: settings.clockPatience)
+            let identity = try takeIdentity()
+            let (log, recovered) = try Log.open(storage, settings: settings.log, at: wall)
             let boot = Boot(high: random.next(), low: random.next())
             let process = VirtualProcess(
                 world: world, node: self, identity: identity, boot: boot, log: log, recovered: recovered,
@@ -89,6 +113,14 @@ package final class VirtualNode {
         } catch {
             preconditionFailure("node \(index) cannot start: \(error)")
         }
+    }
+
+    /// Takes a fresh epoch, but where the flaw is to keep the old one.
+    private func takeIdentity() throws(LogError) -> NodeIdentity {
+        if settings.flaw == .reusesOffsets, let known = try NodeIdentity.load(storage), known.epoch.rawValue > 0 {
+            return known
+        }
+        return try NodeIdentity.begin(in: storage, at: wall, random: &random)
     }
 
     /// Ends the process without a word.

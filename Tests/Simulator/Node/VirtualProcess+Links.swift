@@ -29,6 +29,7 @@ extension VirtualProcess {
 
     /// The frame, without its records where this process is flawed.
     private func spoilt(_ bytes: [UInt8]) -> [UInt8] {
+        if node.settings.flaw == .skipsFrame { return skipped(bytes) }
         guard let flaw = node.settings.flaw, flaw == .dropsRecordsOfFrames || flaw == .dropsMemoryRecordsOfFrames,
             world.randomChance(flaw == .dropsRecordsOfFrames ? 0.02 : 0.1)
         else { return bytes }
@@ -38,6 +39,25 @@ extension VirtualProcess {
                 guard case .record(let record) = item else { return false }
                 return flaw == .dropsRecordsOfFrames || record.position == 0 && record.message != nil
             }
+            return frame.encode()
+        } catch {
+            return bytes
+        }
+    }
+
+    /// One frame in a hundred with records in it without anything, so that it is acknowledged and not taken in; the
+    /// others as they are.
+    private func skipped(_ bytes: [UInt8]) -> [UInt8] {
+        guard !node.hasSkippedFrame, world.randomChance(0.01) else { return bytes }
+        do {
+            var frame = try LaneFrame.decode(bytes)
+            let hasRecords = frame.items.contains { item in
+                if case .record = item { true } else { false }
+            }
+            guard hasRecords else { return bytes }
+            node.hasSkippedFrame = true
+            world.note("skips a frame", node: node.index, frame.sequence)
+            frame.items = []
             return frame.encode()
         } catch {
             return bytes

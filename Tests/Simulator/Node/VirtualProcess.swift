@@ -37,7 +37,7 @@ package final class VirtualProcess {
             sequencer: Sequencer(start: SequencerStart(origin: origin, recovered: recovered)),
             loops: node.settings.loops,
             wall: wall)
-        disk = VirtualDisk(world: world, storage: node.storage, log: log)
+        disk = VirtualDisk(world: world, node: node, log: log)
         storedThrough = recovered.lastSequence
         let endpoint = VirtualLinks.endpoint(of: node.index)
         do {
