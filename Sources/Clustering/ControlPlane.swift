@@ -9,6 +9,17 @@ package struct ControlPlane {
     package private(set) var replication: Replication
     private var membershipEffects: [MembershipEffect] = []
     private var replicationEffects: [ReplicationEffect] = []
+    /// The local sequence of the last removal of a member that is not synced yet.
+    private var unsyncedDeparture: UInt64?
+    /// When removals that are synced take effect; at the start, those that the registry knows.
+    private var departuresAt: MonotonicTime? = .zero
+    /// Whether this node leaves at an operator's word, so that its own removal is no reason to stop at once.
+    private var isLeaving = false
+    /// Whether a peer has taken up the removal of this node, which it leaves by.
+    package private(set) var isReleased = false
+
+    /// How long after the sync of a removal its lane is closed: so long the acknowledgement of it has to arrive.
+    private static let farewell: Duration = .milliseconds(250)
 
     package init(membership: Membership, replication: Replication) {
         self.membership = membership
@@ -23,7 +34,7 @@ package struct ControlPlane {
         case met(NodeID, boot: Boot, at: Endpoint)
         case packet([UInt8], from: NodeID, at: Endpoint)
         /// The bus has a session with a peer's process.
-        case opened(NodeID, boot: Boot)
+        case opened(NodeID, boot: Boot, version: UInt8)
         case frame([UInt8], from: NodeID, boot: Boot)
         case sequenced([Sequenced])
         case synced(through: UInt64)
@@ -40,6 +51,12 @@ package struct ControlPlane {
         case accepting(Bool)
         /// The node stops in an orderly way: it stays a member.
         case stopping
+        /// The node is about to leave the cluster for good: what its records will say of it is its own wish.
+        case leaving
+        /// The node leaves, and tells everybody so.
+        case left
+        /// It stays after all.
+        case staying
         /// Time went on.
         case tick
     }
@@ -53,6 +70,8 @@ package struct ControlPlane {
         case memberChanged(Member, from: MemberState?)
         /// Another process owns this node's id: this one must exit.
         case conflict(NodeID)
+        /// An operator removed this node from the cluster: it must stop, and come back as another node.
+        case removed
         case replication(ReplicationEffect)
         /// Tell every loop, and so all clients that are concerned.
         case presence([PresenceEvent])
@@ -76,11 +95,19 @@ package struct ControlPlane {
             membership.greeted(node, boot: boot, at: endpoint, at: now, into: &membershipEffects)
         case .packet(let packet, let node, let endpoint):
             membership.receive(packet[...], from: node, at: endpoint, at: now, into: &membershipEffects)
-        case .opened(let node, let boot): replication.opened(node, boot: boot, at: now, into: &replicationEffects)
+        case .opened(let node, let boot, let version):
+            replication.opened(node, boot: boot, version: version, at: now, into: &replicationEffects)
         case .frame(let frame, let node, let boot):
             replication.receive(frame, from: node, boot: boot, at: now, ledger: ledger, into: &replicationEffects)
-        case .sequenced(let batch): replication.sequenced(batch, at: now, into: &replicationEffects)
-        case .synced(let sequence): replication.synced(through: sequence, at: now, into: &replicationEffects)
+        case .sequenced(let batch):
+            replication.sequenced(batch, at: now, into: &replicationEffects)
+            if let last = batch.last(where: \.record.isDeparture) { unsyncedDeparture = last.sequence }
+        case .synced(let sequence):
+            replication.synced(through: sequence, at: now, into: &replicationEffects)
+            if let departure = unsyncedDeparture, departure <= sequence {
+                unsyncedDeparture = nil
+                departuresAt = now + Self.farewell
+            }
         case .chunk(let chunk, let purpose):
             replication.chunk(chunk, for: purpose, at: now, ledger: ledger, into: &replicationEffects)
         case .ring(let chunk, let peer, let boot):
@@ -91,11 +118,26 @@ package struct ControlPlane {
         case .presence(let changes): replication.announced(changes, at: now, into: &replicationEffects)
         case .accepting(let isAccepting): replication.isAccepting = isAccepting
         case .stopping: membership.announceAway(at: now, into: &membershipEffects)
+        case .leaving: isLeaving = true
+        case .left: membership.leave(at: now, into: &membershipEffects)
+        case .staying: isLeaving = false
         case .tick:
+            takeDepartures(at: now, ledger: ledger)
             membership.advance(to: now, into: &membershipEffects)
             replication.advance(to: now, ledger: ledger, into: &replicationEffects)
         }
         settle(at: now, into: &effects)
+    }
+
+    /// Lets both cores know of the members that the registry says were removed.
+    private mutating func takeDepartures(at now: MonotonicTime, ledger: any ReplicaLedger) {
+        guard let due = departuresAt, due <= now else { return }
+        departuresAt = nil
+        let registry = ledger.registry
+        let others = Set(registry.departed.keys).subtracting([membership.local.id])
+        replication.depart(others, at: now, into: &replicationEffects)
+        let isOwn = registry.departed[membership.local.id] != nil && !isLeaving
+        membership.remove(isOwn ? others.union([membership.local.id]) : others, at: now, into: &membershipEffects)
     }
 
     /// Turns both cores' effects into the plane's, letting replication know of what membership found.
@@ -108,6 +150,8 @@ package struct ControlPlane {
             case .changed(let member, let before): changed(member, from: before, at: now, into: &effects)
             case .digest: break
             case .conflict(let node, _): effects.append(.conflict(node))
+            case .removed where isLeaving: isReleased = true
+            case .removed: effects.append(.removed)
             case .malformed(let error, let node): effects.append(.malformed(error, from: node))
             }
         }

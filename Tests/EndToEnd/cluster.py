@@ -60,6 +60,7 @@ class Node:
         self.data = Path(folder) / name
         self.front, self.gossip, self.bus = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.flags = list(flags)
+        self.environment = {}
         self.process = None
         # What HTTP requests bring along when they are given none of their own.
         self.token = None
@@ -80,8 +81,9 @@ class Node:
         assert self.process is None or self.process.poll() is not None, f"{self.name} runs already"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
-            )
+                self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+                env={**os.environ, **self.environment},
+            )  # fmt: skip
         self._ready = threading.Event()
         threading.Thread(target=self._read, args=(self.process, self._ready), daemon=True).start()
         return self

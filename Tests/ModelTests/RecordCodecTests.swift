@@ -11,7 +11,7 @@ struct RecordCodecTests {
         let origin = Origin(node: NodeID(rawValue: random.next()), epoch: Epoch(rawValue: random.next()))
         let name = try TopicName("topic/\(Int.random(in: 0...99, using: &random))")
         let body: Record.Body
-        switch Int.random(in: 0..<5, using: &random) {
+        switch Int.random(in: 0..<6, using: &random) {
         case 0:
             body = .topic(
                 .created(
@@ -22,6 +22,7 @@ struct RecordCodecTests {
         case 1: body = .topic(.changed(name, generation: 1, revision: random.next(), settings: TopicSettings()))
         case 2: body = .topic(.destroyed(name, generation: .max))
         case 3: body = .member(MemberRecord(node: origin.node, name: text(&random)))
+        case 4: body = .departure(DepartureRecord(node: origin.node, name: text(&random), user: text(&random)))
         default:
             body = .message(
                 Message(

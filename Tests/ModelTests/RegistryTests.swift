@@ -67,12 +67,40 @@ struct RegistryTests {
             registry.merge(
                 MemberRecord(node: origin.node, name: "three"),
                 stamp: Stamp(time: HybridTime(milliseconds: 4), origin: origin))
+            registry.merge(
+                DepartureRecord(node: NodeID(rawValue: 2), name: "two", user: "ann"),
+                stamp: Stamp(time: HybridTime(milliseconds: 5), origin: origin))
             var writer = ByteWriter()
-            registry.encode(into: &writer)
+            registry.encode(into: &writer, withDepartures: true)
             var reader = ByteReader(writer.bytes)
-            let read = try Registry.decode(from: &reader)
+            let read = try Registry.decode(from: &reader, withDepartures: true)
             try reader.finish()
             #expect(read == registry, "seed \(seed)")
+        }
+    }
+
+    @Test("holds a removed node to be gone, in whatever order its records and those of its removal come")
+    func departures() {
+        let (one, two) = (NodeID(rawValue: 1), NodeID(rawValue: 2))
+        func stamp(_ time: UInt64, by node: NodeID) -> Stamp {
+            Stamp(time: HybridTime(milliseconds: time), origin: Origin(node: node, epoch: Epoch(rawValue: 1)))
+        }
+        let facts: [(inout Registry) -> Void] = [
+            { $0.merge(MemberRecord(node: one, name: "one"), stamp: stamp(1, by: one)) },
+            { $0.merge(MemberRecord(node: two, name: "two"), stamp: stamp(2, by: two)) },
+            { $0.merge(DepartureRecord(node: two, name: "two", user: "ann"), stamp: stamp(5, by: one)) },
+            { $0.merge(DepartureRecord(node: two, name: "two", user: "bob"), stamp: stamp(4, by: one)) },
+            { $0.merge(MemberRecord(node: two, name: "again"), stamp: stamp(9, by: two)) },
+        ]
+        var expected: Registry?
+        for seed in 1...200 as ClosedRange<UInt64> {
+            var random = RandomSource(seed: seed)
+            var registry = Registry()
+            for fact in (facts + facts).shuffled(using: &random) { fact(&registry) }
+            #expect(registry.members.keys.sorted() == [one], "seed \(seed)")
+            #expect(registry.departed[two]?.record.user == "bob", "seed \(seed): the earliest word of it counts")
+            if let expected { #expect(registry == expected, "seed \(seed)") }
+            expected = registry
         }
     }
 

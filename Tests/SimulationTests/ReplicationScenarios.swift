@@ -137,6 +137,37 @@ struct ReplicationScenarios {
         }
     }
 
+    @Test("takes a member out while the network is cut or whole, and every node comes to know it, the removed one too")
+    func removal() {
+        SimulationSeeds.run { world in
+            world.startCluster(of: Int.random(in: 3...5, using: &world.random))
+            world.watchBounds()
+            for topic in topics { world.create(topic, on: 0) }
+            world.run(for: .seconds(1))
+            world.load(topics, for: .seconds(1), named: "before")
+            let victim = world.nodes.randomElement(using: &world.random)!
+            victim.stop(world.random.chance(0.5) ? .powerLost : .killed)
+            world.book.lostDisks.insert(victim.index)
+            world.run(for: .milliseconds(Int.random(in: 0...4_000, using: &world.random)))
+            if world.random.chance(0.5) { world.split() }
+            world.load(topics, for: .milliseconds(500), named: "apart")
+            // It may be back, on one side, before those who removed it can tell it so.
+            if world.random.chance(0.4) { victim.start() }
+            world.run(for: .milliseconds(Int.random(in: 0...2_000, using: &world.random)))
+            let others = world.nodes.filter { $0.index != victim.index }
+            let isRemoved = others.shuffled(using: &world.random).prefix(2)
+                .map { world.remove(victim.index, on: $0.index) }.contains(true)
+            world.load(topics, for: .seconds(2), named: "without")
+            var broken = world.settleAndCheck()
+            if !isRemoved { broken.append("nobody could remove a member") }
+            if victim.isRunning || !victim.isRemoved { broken.append("the removed node was not told") }
+            for process in world.nodes.compactMap(\.process) where process.members.contains(victim.id) {
+                broken.append("node \(process.node.index) holds the removed one to be a member")
+            }
+            return broken
+        }
+    }
+
     @Test("refuses while a disk is full, and goes on when it has room again")
     func fullDisk() {
         SimulationSeeds.run { world in

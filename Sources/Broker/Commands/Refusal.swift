@@ -34,6 +34,14 @@ package enum Refusal: Error, Equatable, Sendable {
     case queryLimit(Int)
     /// The node, or the connection, announces as many memberships as it may.
     case presenceLimit(Int)
+    /// The node is about to stop, and takes nothing new.
+    case draining
+    /// The node cannot take records for now, or until somebody has seen to it; the text says why.
+    case unavailable(String)
+    /// No member of the cluster is called so; the text names those that there are.
+    case memberUnknown(String)
+    /// A member cannot be removed, or cannot leave, as things are; the text says why and what would help.
+    case memberNeeded(String)
     /// Nothing that the client did; the text says what failed and holds nothing private.
     case `internal`(String)
 
@@ -51,11 +59,14 @@ package enum Refusal: Error, Equatable, Sendable {
         case .cursorTooOld: "CURSOR_TOO_OLD"
         case .notReplicated: "NOT_REPLICATED"
         case .rateLimited: "RATE_LIMIT_EXCEEDED"
-        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit: "CONNECTION_LIMIT"
+        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit, .draining:
+            "CONNECTION_LIMIT"
         case .queryWrong: "QUERY_ERROR"
         case .tableUnknown: "TABLE_NOT_FOUND"
         case .queryLimit: "RATE_LIMIT_EXCEEDED"
-        case .internal: "INTERNAL_ERROR"
+        case .memberUnknown: "MEMBER_NOT_FOUND"
+        case .memberNeeded: "MEMBER_NEEDED"
+        case .unavailable, .internal: "INTERNAL_ERROR"
         }
     }
 
@@ -87,6 +98,8 @@ package enum Refusal: Error, Equatable, Sendable {
         case .tableUnknown(let name): "there is no topic \"\(name)\" that you may read"
         case .queryLimit(let limit): "this node has \(limit) queries under way, as many as it may: try again later"
         case .presenceLimit(let limit): "no more than \(limit) memberships can be announced here"
+        case .draining: "this node is stopping: use another one"
+        case .unavailable(let reason), .memberUnknown(let reason), .memberNeeded(let reason): reason
         case .internal(let reason): reason
         }
     }

@@ -1,10 +1,15 @@
 import Model
 
 extension Shard {
-    /// Everything up to this local sequence is on this node's disk.
+    /// How many requests of a connection wait for an answer.
+    package func pendingCount(of connection: ConnectionID) -> Int {
+        slot(of: connection).flatMap { sessions[$0]?.pendingCount } ?? 0
+    }
+
     /// Whether a reply waits for records to be on this node's disk.
     package var awaitsStorage: Bool { !stored.isEmpty }
 
+    /// Everything up to this local sequence is on this node's disk.
     package mutating func durable(through sequence: UInt64, into effects: inout [ShardEffect]) {
         for entry in stored.settle(through: sequence) { finish(entry, into: &effects) }
     }

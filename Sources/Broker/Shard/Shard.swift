@@ -100,6 +100,11 @@ package struct Shard {
         }
     }
 
+    /// Why a principal may not do something under a name that is no topic's.
+    package func refusal(of action: AccessAction, on name: TopicName, to principal: Principal) -> Refusal? {
+        access.decides(action, on: name, nil, for: principal)
+    }
+
     /// When ``advance(to:ledger:into:)`` has something to do.
     package var nextDeadline: MonotonicTime { deadlines.next }
 

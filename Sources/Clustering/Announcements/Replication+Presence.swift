@@ -22,6 +22,8 @@ extension Replication {
     /// Puts what a peer lacks of this node's set into its lane: the changes, or the whole set where they are no longer
     /// all kept.
     mutating func tellPresence(on index: Int) {
+        // A peer of an earlier version has no words for it.
+        guard lanes[index].version >= WireVersions.presence else { return }
         let told = lanes[index].outbound.presenceTold
         guard told < presence.version, lanes[index].outbound.control.count < settings.maximumControlItems else {
             return

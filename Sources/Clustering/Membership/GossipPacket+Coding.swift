@@ -32,6 +32,8 @@ struct GossipPacketWriter {
         case .refused(let run, let owner):
             head.run(run)
             head.run(owner)
+        case .removed(let run):
+            head.run(run)
         }
     }
 
@@ -74,7 +76,7 @@ extension GossipPacket {
             let bytes = try reader.run()
             guard bytes.count <= Self.maximumDigestBytes else { throw .invalid("digest") }
             digest = Array(bytes)
-        case .nack, .pingRequest, .gossip, .sync, .refused:
+        case .nack, .pingRequest, .gossip, .sync, .refused, .removed:
             break
         }
         for _ in 0..<(try reader.u8()) { updates.append(try MemberUpdate(reading: &reader)) }
@@ -93,6 +95,7 @@ extension GossipPacket.Body {
         case .gossip: 5
         case .sync: 6
         case .refused: 7
+        case .removed: 8
         }
     }
 
@@ -109,6 +112,7 @@ extension GossipPacket.Body {
             guard flag <= 1 else { throw .invalid("sync flag") }
             self = .sync(wantsReply: flag == 1)
         case 7: self = .refused(try reader.memberRun(), owner: try reader.memberRun())
+        case 8: self = .removed(try reader.memberRun())
         default: throw .invalid("packet kind")
         }
     }

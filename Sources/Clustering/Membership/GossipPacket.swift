@@ -43,6 +43,8 @@ struct GossipPacket: Equatable, Sendable {
         case sync(wantsReply: Bool)
         /// Your process, `refused`, may not have the node id that `owner` has.
         case refused(Run, owner: Run)
+        /// The node of your process is a member no more, for good.
+        case removed(Run)
     }
 
     /// The version written, and the only one read.

@@ -20,23 +20,33 @@ extension Membership {
         depart(as: .left, at: now, into: &effects)
     }
 
-    /// Has a member forgotten that is dead or away, at an operator's word; false, and nothing done, for any other.
-    ///
-    /// A later process of that node is taken up again.
-    package mutating func forget(_ node: NodeID, at now: MonotonicTime, into effects: inout [MembershipEffect]) -> Bool
-    {
-        guard !isRefused, let known = others[node], known.state == .dead || known.state == .away else { return false }
-        apply(known.with(incarnation: known.incarnation, state: .left), accusers: [], at: now, into: &effects)
-        gossip(at: now, into: &effects)
-        return true
+    /// Takes note of nodes that an operator removed, by the registry: whatever their processes say, they are members no
+    /// more.
+    package mutating func remove(_ nodes: Set<NodeID>, at now: MonotonicTime, into effects: inout [MembershipEffect]) {
+        let news = nodes.subtracting(removed).sorted()
+        removed.formUnion(news)
+        for node in news where !isRefused {
+            if node == local.id {
+                // One that leaves at its own wish has said so, and goes on until everybody has heard it.
+                if local.state != .left { becomeRemoved(into: &effects) }
+            } else if let known = others[node], known.state != .left {
+                apply(known.with(incarnation: known.incarnation, state: .left), accusers: [], at: now, into: &effects)
+            }
+        }
     }
 
-    /// Accepts an operator's verdict on this node, told by others.
-    mutating func becomeLeft(incarnation: UInt64, into effects: inout [MembershipEffect]) {
-        let before = local.state
-        local = local.with(incarnation: incarnation, state: .left)
-        queue.enqueue(local.id)
-        effects.append(.changed(local, from: before))
+    /// Accepts an operator's verdict on this node.
+    mutating func becomeRemoved(into effects: inout [MembershipEffect]) {
+        isRefused = true
+        effects.append(.removed)
+    }
+
+    /// Tells a process of a removed node so.
+    mutating func turnAway(
+        _ run: Run, of node: NodeID, at endpoint: Endpoint, into effects: inout [MembershipEffect]
+    ) {
+        counters.processesRefused += 1
+        send(.removed(run), to: node, boot: run.boot, at: endpoint, into: &effects)
     }
 
     private mutating func depart(as state: MemberState, at now: MonotonicTime, into effects: inout [MembershipEffect]) {

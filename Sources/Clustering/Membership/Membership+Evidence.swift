@@ -12,6 +12,7 @@ extension Membership {
         var claim = update.member
         var accusers = update.accusers
         guard claim.id != local.id else { return hearOfSelf(claim, at: now, into: &effects) }
+        guard !removed.contains(claim.id) else { return }
         if isList, claim.state == .dead, let known = others[claim.id], known.run == claim.run, known.state.isLiving {
             claim.state = .suspect
             accusers = [sender]
@@ -63,7 +64,7 @@ extension Membership {
         if claim.run > local.run { return yield(to: claim.run, into: &effects) }
         if claim.run < local.run { return queue.enqueue(local.id) }
         guard claim.precedence > local.precedence else { return }
-        if claim.state == .left { return becomeLeft(incarnation: claim.incarnation, into: &effects) }
+        if claim.state == .left { return becomeRemoved(into: &effects) }
         local.incarnation = min(claim.incarnation + 1, GossipPacket.maximumIncarnation)
         counters.refutations += 1
         health.adjust(by: 1)

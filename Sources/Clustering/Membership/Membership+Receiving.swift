@@ -26,7 +26,15 @@ extension Membership {
             if refused == local.run, owner != local.run { yield(to: owner, into: &effects) }
             return
         }
+        if case .removed(let run) = packet.body {
+            if run == local.run { becomeRemoved(into: &effects) }
+            return
+        }
         guard node != local.id else { return meetTwin(run, at: endpoint, into: &effects) }
+        // One that leaves at its own wish is heard out.
+        if removed.contains(node), packet.sender.state != .left {
+            return turnAway(run, of: node, at: endpoint, into: &effects)
+        }
         if let known = others[node], known.run != run {
             if run < known.run { return refuse(run, of: known.id, owner: known.run, at: endpoint, into: &effects) }
             if known.state.isLiving {
@@ -75,7 +83,7 @@ extension Membership {
                 into: &effects)
         case .sync(let wantsReply):
             if wantsReply { sendList(wantsReply: false, to: node, boot: run.boot, at: endpoint, into: &effects) }
-        case .gossip, .refused:
+        case .gossip, .refused, .removed:
             break
         }
     }

@@ -51,8 +51,10 @@ package struct Membership: Sendable {
     var syncAt: MonotonicTime
     /// When a member that is dead or away is next greeted.
     var reconnectAt: MonotonicTime
-    /// Whether another process owns this node's id, so that nothing more is done.
+    /// Whether another process owns this node's id, or the node was removed, so that nothing more is done.
     var isRefused = false
+    /// Nodes that an operator removed, by the registry. Whoever speaks in their name is told so and not listened to.
+    var removed: Set<NodeID> = []
 
     /// Begins alone.
     package init(local: LocalMember, settings: MembershipSettings, random: RandomSource, at now: MonotonicTime) {

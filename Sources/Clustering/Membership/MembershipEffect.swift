@@ -15,6 +15,8 @@ package enum MembershipEffect: Equatable, Sendable {
     /// Another process owns this node's id: this one must exit. Nothing more is done after it. The next run of the node
     /// must start with an epoch above that of the other process.
     case conflict(NodeID, with: Run)
+    /// This node is a member no more, for good: it must stop, and come back as another node. Nothing more is done after it.
+    case removed
     /// A packet of a keyed peer could not be read and changed nothing.
     case malformed(FormatError, from: NodeID)
 }

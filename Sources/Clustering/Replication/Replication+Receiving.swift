@@ -6,16 +6,17 @@ extension Replication {
         _ bytes: [UInt8], from peer: NodeID, boot: Boot, at now: MonotonicTime, ledger: any ReplicaLedger,
         into effects: inout [ReplicationEffect]
     ) {
-        opened(peer, boot: boot, at: now, into: &effects)
-        guard let index = index(of: peer), lanes[index].boot == boot else { return }
+        guard !departed.contains(peer) else { return }
         let frame: LaneFrame
         do {
-            frame = try LaneFrame.decode(bytes)
+            frame = try LaneFrame.decode(bytes, versions: settings.versions)
         } catch {
             counters.framesMalformed += 1
             effects.append(.malformed(error, from: peer))
             return
         }
+        opened(peer, boot: boot, version: frame.version, at: now, into: &effects)
+        guard let index = index(of: peer), lanes[index].boot == boot else { return }
         counters.framesReceived += 1
         lanes[index].lastHeard = now
         lanes[index].acknowledged(received: frame.received, durable: frame.durable, at: now)
@@ -150,7 +151,12 @@ extension Replication {
         case .pulse(let digest, let version, let presence):
             if presence == 0, lanes[index].outbound.presenceTold > 0 { retellPresence(on: index, at: now) }
             if version == 0, lanes[index].interest.confirmed > 0 { retellInterest(on: index, at: now) }
-            if digest != self.digest(at: now) { sendVector(on: index, at: now) }
+            if digest == self.digest(at: now) {
+                lanes[index].sameDigestAt = now
+            } else {
+                lanes[index].sameDigestAt = nil
+                sendVector(on: index, at: now)
+            }
         case .interest(let base, let version, let added, let removed):
             take(base: base, version: version, added: added, removed: removed, on: index, ledger: ledger)
         case .interestTaken(let version, let heads):

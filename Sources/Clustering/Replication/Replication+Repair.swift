@@ -6,7 +6,9 @@ extension Replication {
         to now: MonotonicTime, ledger: any ReplicaLedger, into effects: inout [ReplicationEffect]
     ) {
         lastAdvance = now
-        members = max(1, ledger.registry.members.count)
+        let registry = ledger.registry
+        members = max(1, registry.members.count)
+        if registry.departed.count != uncounted.count { uncounted = Set(registry.departed.keys) }
         let digest = digest(at: now)
         for index in lanes.indices {
             let lane = lanes[index]

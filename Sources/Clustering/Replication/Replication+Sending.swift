@@ -37,7 +37,7 @@ extension Replication {
         _ items: [LaneItem], on index: Int, at now: MonotonicTime, into effects: inout [ReplicationEffect]
     ) {
         var writer = ByteWriter()
-        for item in items { item.encode(into: &writer) }
+        for item in items { item.encode(into: &writer, version: lanes[index].version) }
         send(0, writer.bytes, on: index, at: now, into: &effects)
     }
 
@@ -46,7 +46,7 @@ extension Replication {
         into effects: inout [ReplicationEffect]
     ) {
         let header = LaneFrame(
-            sequence: sequence, received: lanes[index].inbound.received, durable: lanes[index].inbound.durable,
+            version: lanes[index].version, sequence: sequence, received: lanes[index].inbound.received, durable: lanes[index].inbound.durable,
             credit: credit(on: index), items: [])
         lanes[index].outbound.owesAcknowledgement = false
         lanes[index].outbound.lastSent = now
@@ -87,12 +87,14 @@ extension Replication {
         settleDebts(of: index)
         for item in lanes[index].outbound.control {
             guard writer.bytes.count < target else { break }
-            item.encode(into: &writer)
+            item.encode(into: &writer, version: lanes[index].version)
             taken += 1
         }
         lanes[index].outbound.control.removeFirst(taken)
         while writer.bytes.count < target, lanes[index].outbound.preparedFirst < lanes[index].outbound.prepared.count {
-            lanes[index].outbound.prepared[lanes[index].outbound.preparedFirst].encode(into: &writer)
+            let item = lanes[index].outbound.prepared[lanes[index].outbound.preparedFirst]
+            guard item.needs <= lanes[index].version else { return lanes[index].isOutdated = true }
+            item.encode(into: &writer, version: lanes[index].version)
             lanes[index].outbound.preparedFirst += 1
         }
         if lanes[index].outbound.preparedFirst == lanes[index].outbound.prepared.count {
@@ -115,6 +117,10 @@ extension Replication {
         }
         while position < tail.end, writer.bytes.count < LaneFrame.targetBytes {
             let entry = tail[position]
+            guard entry.record.needs <= lanes[index].version else {
+                lanes[index].isOutdated = true
+                break
+            }
             position += 1
             lanes[index].outbound.ownThrough = entry.sequence
             let slot = Int(entry.record.slot.index)
@@ -126,11 +132,11 @@ extension Replication {
                 guard entry.record.position > lanes[index].outbound.after[slot] else { continue }
                 lanes[index].outbound.after[slot] = entry.record.position
             }
-            LaneItem.record(entry.record).encode(into: &writer)
+            LaneItem.record(entry.record).encode(into: &writer, version: lanes[index].version)
         }
         lanes[index].outbound.source = .tail(index: position)
         // A peer that has everything before has synced this too, when nothing had to be sent.
-        if writer.bytes.isEmpty, lanes[index].outbound.unsynced.isEmpty {
+        if writer.bytes.isEmpty, lanes[index].outbound.unsynced.isEmpty, !lanes[index].isOutdated {
             lanes[index].outbound.ownDurable = max(lanes[index].outbound.ownDurable, lanes[index].outbound.ownThrough)
         }
     }
@@ -250,6 +256,9 @@ extension Replication {
         var items: [LaneItem] = []
         for (node, member) in registry.members.sorted(by: { $0.key < $1.key }) {
             items.append(retold(.member(MemberRecord(node: node, name: member.name)), member.stamp))
+        }
+        for (_, departure) in registry.departed.sorted(by: { $0.key < $1.key }) {
+            items.append(retold(.departure(departure.record), departure.stamp))
         }
         for entry in registry.sortedEntries {
             for (change, stamp) in entry.retold { items.append(retold(.topic(change), stamp)) }

@@ -35,6 +35,10 @@ package struct Replication {
     var subscribersVersion: UInt64 = 0
     /// Members by the registry, as of the last ``advance(to:ledger:into:)``; at least this node.
     var members = 1
+    /// Nodes that are members no more by the registry, as of the same moment: what they hold does not count.
+    var uncounted: Set<NodeID> = []
+    /// Those of them with which there is no lane any more, and of which nothing is taken.
+    var departed: Set<NodeID> = []
     var lastAdvance = MonotonicTime.zero
     /// Whether the disk takes records; while not, peers get no credit.
     package var isAccepting = true
@@ -65,18 +69,40 @@ package struct Replication {
     // MARK: What the owner tells
 
     /// A session with a peer's process is open. A process met before keeps its lane.
+    ///
+    /// - Parameter version: the version of the lane format that both ends speak.
     package mutating func opened(
-        _ peer: NodeID, boot: Boot, at now: MonotonicTime, into effects: inout [ReplicationEffect]
+        _ peer: NodeID, boot: Boot, version: UInt8 = LaneFrame.formatVersion, at now: MonotonicTime,
+        into effects: inout [ReplicationEffect]
     ) {
+        guard !departed.contains(peer) else { return }
         let index = lanes.firstIndex { $0.peer >= peer } ?? lanes.count
         let isMet = index < lanes.count && lanes[index].peer == peer
         if isMet, lanes[index].boot == boot { return }
-        var lane = Lane(peer: peer, boot: boot, at: now)
+        var lane = Lane(peer: peer, boot: boot, version: version, at: now)
         lane.outbound.control = [.start(durable, epoch: own.epoch)]
         if isMet { dropPresence(of: index, into: &effects) }
         if isMet { lanes[index] = lane } else { lanes.insert(lane, at: index) }
         pulls = pulls.filter { $0.value.holder != peer }
         missing[peer]?.askedAt = nil
+        flush(at: now, into: &effects)
+    }
+
+    /// Nodes are members no more, by the registry. What was waited for from them is sought elsewhere.
+    package mutating func depart(
+        _ nodes: Set<NodeID>, at now: MonotonicTime, into effects: inout [ReplicationEffect]
+    ) {
+        guard !nodes.isSubset(of: departed) else { return }
+        // Whatever a lane's end means to others happens first, as if the peer had died.
+        for node in nodes.sorted() { reachable(node, false, at: now, into: &effects) }
+        departed.formUnion(nodes)
+        lanes.removeAll { departed.contains($0.peer) }
+        pulls = pulls.filter { !departed.contains($0.value.holder) }
+        for node in nodes {
+            forwarding[node] = nil
+            missing[node]?.askedAt = nil
+        }
+        confirmInterest(into: &effects)
         flush(at: now, into: &effects)
     }
 
@@ -144,12 +170,16 @@ package struct Replication {
     /// Everything that is synced here.
     package var durableVector: VersionVector { durable }
 
+    /// The last local sequence that is synced here.
+    package var syncedThrough: UInt64 { durableThrough }
+
     /// How far each peer is behind this node's own records, and how long it has been silent.
     package func lag(of peer: NodeID, at now: MonotonicTime) -> LaneStatus? {
         guard let index = index(of: peer) else { return nil }
         let outbound = lanes[index].outbound
         return LaneStatus(
-            isConnected: now - lanes[index].lastHeard < settings.stallInterval,
+            isConnected: now - lanes[index].lastHeard < settings.stallInterval, version: lanes[index].version,
+            holdsTheSame: lanes[index].sameDigestAt.map { now - $0 < settings.stallInterval } ?? false,
             lag: lastOwn > outbound.ownDurable ? lastOwn - outbound.ownDurable : 0,
             unreceivedBytes: outbound.unreceivedBytes)
     }
@@ -166,7 +196,13 @@ package struct Replication {
 
     /// Sends on every lane what it may, then acknowledgements that nothing carried, then tells what became replicated.
     mutating func flush(at now: MonotonicTime, into effects: inout [ReplicationEffect]) {
-        for index in lanes.indices { pump(index, at: now, into: &effects) }
+        for index in lanes.indices {
+            let wasOutdated = lanes[index].isOutdated
+            pump(index, at: now, into: &effects)
+            if lanes[index].isOutdated, !wasOutdated {
+                effects.append(.outdated(lanes[index].peer, version: lanes[index].version))
+            }
+        }
         for index in lanes.indices where lanes[index].outbound.owesAcknowledgement {
             sendUnsequenced([], on: index, at: now, into: &effects)
         }
@@ -178,7 +214,7 @@ package struct Replication {
         let peersNeeded = replicas / 2
         var through = durableThrough
         if peersNeeded > 0 {
-            let marks = lanes.map(\.outbound.ownDurable).sorted(by: >)
+            let marks = lanes.filter { !uncounted.contains($0.peer) }.map(\.outbound.ownDurable).sorted(by: >)
             through = marks.count < peersNeeded ? 0 : min(durableThrough, marks[peersNeeded - 1])
         }
         guard through > replicatedThrough else { return }
@@ -191,6 +227,10 @@ package struct Replication {
 package struct LaneStatus: Equatable, Sendable {
     /// Whether the peer was heard within the stall interval.
     package let isConnected: Bool
+    /// The version of the lane format that both ends speak.
+    package let version: UInt8
+    /// Whether the peer lately showed that of what no lane pushes it holds the same as this node, all of it synced.
+    package let holdsTheSame: Bool
     /// Local sequences between this node's last own record and what the peer has synced of them.
     package let lag: UInt64
     package let unreceivedBytes: Int

@@ -16,6 +16,9 @@ package enum ReplicationEffect: Sendable {
     case presence([PresenceShift])
     /// The lane has been silent for long: make a new connection.
     case cycle(NodeID)
+    /// A peer speaks only this version of the lane format, which cannot say what comes next: it gets nothing more until it
+    /// runs a later build.
+    case outdated(NodeID, version: UInt8)
     /// A peer's frame could not be read and changed nothing.
     case malformed(FormatError, from: NodeID)
 }

@@ -1,7 +1,11 @@
+import Model
+
 /// The times and bounds of replication.
 package struct ReplicationSettings: Sendable {
     /// How many nodes a record is meant to be on; `replicated` needs a majority of min(this, members).
     package var replicas = 3
+    /// The versions of the lane format that this node speaks.
+    package var versions = WireVersions.spoken
     /// How many members there are at least, whatever the registry says: 2 for a node told to join others.
     package var minimumMembers = 1
     /// The most bytes sent to a peer and not yet received by it.

@@ -20,7 +20,9 @@ struct Checkpoint: Sendable {
         let time: HybridTime
     }
 
-    static let version: UInt8 = 1
+    /// The highest version that is read. Version 2 holds removed members too, and is written only where there are some,
+    /// so that the build before this one reads what it wrote and what a cluster without any has.
+    static let version: UInt8 = 2
     private static let magic: [UInt8] = Array("ROOSTCHK".utf8)
 
     static func name(of sequence: UInt64) -> String { "checkpoint-\(hexadecimal(sequence, digits: 16)).roost" }
@@ -29,10 +31,11 @@ struct Checkpoint: Sendable {
 
     func encode() -> [UInt8] {
         var writer = ByteWriter(reservingCapacity: 4_096)
+        let hasDepartures = !registry.departed.isEmpty
         writer.varint(lastSequence)
         writer.u64(durable.segment)
         writer.varint(UInt64(durable.length))
-        registry.encode(into: &writer)
+        registry.encode(into: &writer, withDepartures: hasDepartures)
         vector.encode(into: &writer)
         writer.varint(UInt64(heads.count))
         for head in heads {
@@ -52,15 +55,16 @@ struct Checkpoint: Sendable {
             writer.origin(origin)
             writer.u64(time.rawValue)
         }
-        return SealedFile.seal(writer.bytes, magic: Self.magic, version: Self.version)
+        return SealedFile.seal(writer.bytes, magic: Self.magic, version: hasDepartures ? Self.version : 1)
     }
 
     static func decode(_ bytes: [UInt8]) throws(FormatError) -> Checkpoint {
-        var reader = ByteReader(try SealedFile.open(bytes, magic: magic, version: version))
+        let (content, found) = try SealedFile.open(bytes, magic: magic, versions: 1...version)
+        var reader = ByteReader(content)
         var checkpoint = Checkpoint()
         checkpoint.lastSequence = try reader.varint()
         checkpoint.durable = LogPlace(segment: try reader.u64(), length: try reader.count(upTo: 1 << 40))
-        checkpoint.registry = try Registry.decode(from: &reader)
+        checkpoint.registry = try Registry.decode(from: &reader, withDepartures: found > 1)
         checkpoint.vector = try VersionVector.decode(from: &reader)
         for _ in 0..<(try reader.count(upTo: reader.remaining)) {
             let topic = try reader.topicName()
@@ -97,15 +101,23 @@ enum SealedFile {
     }
 
     static func open(_ bytes: [UInt8], magic: [UInt8], version: UInt8) throws(FormatError) -> ArraySlice<UInt8> {
+        try open(bytes, magic: magic, versions: version...version).content
+    }
+
+    static func open(
+        _ bytes: [UInt8], magic: [UInt8], versions: ClosedRange<UInt8>
+    ) throws(FormatError) -> (content: ArraySlice<UInt8>, version: UInt8) {
         guard bytes.count >= headerSize else { throw .truncated }
         guard Array(bytes[..<8]) == magic else { throw .invalid("the file's first bytes") }
         var reader = ByteReader(bytes[8..<headerSize])
         let found = try reader.u32()
-        guard found == UInt32(version) else { throw .unknownVersion(found: UInt8(clamping: found), known: version) }
+        guard let version = UInt8(exactly: found), versions.contains(version) else {
+            throw .unknownVersion(found: UInt8(clamping: found), known: versions.upperBound)
+        }
         guard try reader.u64() == UInt64(bytes.count - headerSize) else { throw .truncated }
         let content = Array(bytes[headerSize...])
         guard try reader.u32() == CRC32C.checksum(content) else { throw .invalid("the checksum") }
-        return content[...]
+        return (content[...], version)
     }
 
     /// Writes a file so that, whatever happens, either all of it or the one before is there.

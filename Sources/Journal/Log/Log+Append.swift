@@ -121,6 +121,9 @@ extension Log {
         case .member(let member):
             registry.merge(member, stamp: Stamp(time: record.time, origin: record.origin))
             segments[number]!.systemBytes += size
+        case .departure(let departure):
+            registry.merge(departure, stamp: Stamp(time: record.time, origin: record.origin))
+            segments[number]!.systemBytes += size
         }
     }
 

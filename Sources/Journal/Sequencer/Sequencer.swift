@@ -150,6 +150,13 @@ package struct Sequencer: Sendable {
         append(.member(member), slot: .system, durability: .disk, time: time, into: &batch)
     }
 
+    /// Sequences the removal of a member, for good, at an operator's word; nothing where it was removed before.
+    package mutating func remove(_ departure: DepartureRecord, at wall: WallTime, into batch: inout [Sequenced]) {
+        let time = clock.next(at: wall)
+        guard registry.merge(departure, stamp: Stamp(time: time, origin: origin)) else { return }
+        append(.departure(departure), slot: .system, durability: .disk, time: time, into: &batch)
+    }
+
     private mutating func write(
         _ change: TopicChange, at wall: WallTime, into batch: inout [Sequenced]
     ) -> Result<TopicDefinition, SequencerRefusal> {
@@ -241,7 +248,10 @@ package struct Sequencer: Sendable {
             merged.merge(change, stamp: Stamp(time: record.time, origin: record.origin))
             guard merged != known else { return .known }
         case .member(let member):
-            guard registry.members[member.node] == nil else { return .known }
+            guard registry.members[member.node] == nil, registry.departed[member.node] == nil else { return .known }
+        case .departure(let departure):
+            let stamp = Stamp(time: record.time, origin: record.origin)
+            if let known = registry.departed[departure.node], known.stamp <= stamp { return .known }
         }
         take(record, at: wall, into: &batch)
         return .taken
@@ -261,6 +271,9 @@ package struct Sequencer: Sendable {
             batch.append(Sequenced(sequence: sequence, record: record, transition: transition))
         case .member(let member):
             registry.merge(member, stamp: stamp)
+            batch.append(Sequenced(sequence: sequence, record: record))
+        case .departure(let departure):
+            registry.merge(departure, stamp: stamp)
             batch.append(Sequenced(sequence: sequence, record: record))
         }
     }

@@ -15,6 +15,7 @@ package final class Record: Sendable {
         case message(Message)
         case topic(TopicChange)
         case member(MemberRecord)
+        case departure(DepartureRecord)
     }
 
     package init(origin: Origin, slot: Slot, position: UInt64, time: HybridTime, seen: UInt64, body: Body) {
@@ -40,6 +41,11 @@ package final class Record: Sendable {
     package var isOfMemory: Bool {
         guard position == 0, case .message = body else { return false }
         return true
+    }
+
+    /// Whether the record removes a member.
+    package var isDeparture: Bool {
+        if case .departure = body { true } else { false }
     }
 
     /// Which of its topic's partitions a message stands in.
@@ -109,5 +115,20 @@ package struct MemberRecord: Sendable, Equatable {
     package init(node: NodeID, name: String) {
         self.node = node
         self.name = name
+    }
+}
+
+/// An operator's word that a node is a member no more, for good: its id never comes back.
+package struct DepartureRecord: Sendable, Equatable {
+    package let node: NodeID
+    /// The name that it had.
+    package let name: String
+    /// The user who removed it; empty for an anonymous one.
+    package let user: String
+
+    package init(node: NodeID, name: String, user: String) {
+        self.node = node
+        self.name = name
+        self.user = user
     }
 }

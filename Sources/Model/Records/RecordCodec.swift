@@ -19,6 +19,7 @@ extension Record {
         case .member(let member):
             writer.u64(member.node.rawValue)
             writer.string(member.name)
+        case .departure(let departure): departure.encode(into: &writer)
         }
     }
 
@@ -37,6 +38,7 @@ extension Record {
         case 1: body = .message(try Message.decode(from: &reader))
         case 2: body = .topic(try TopicChange.decode(from: &reader))
         case 3: body = .member(MemberRecord(node: NodeID(rawValue: try reader.u64()), name: try reader.string()))
+        case 4: body = .departure(try DepartureRecord.decode(from: &reader))
         default: throw .invalid("record kind \(kind)")
         }
         return Record(origin: origin, slot: slot, position: position, time: time, seen: seen, body: body)
@@ -49,6 +51,7 @@ extension Record.Body {
         case .message: 1
         case .topic: 2
         case .member: 3
+        case .departure: 4
         }
     }
 }
@@ -133,6 +136,18 @@ extension TopicChange {
         case 3: return .destroyed(name, generation: generation)
         default: throw .invalid("topic change \(action)")
         }
+    }
+}
+
+extension DepartureRecord {
+    func encode(into writer: inout ByteWriter) {
+        writer.u64(node.rawValue)
+        writer.string(name)
+        writer.string(user)
+    }
+
+    static func decode(from reader: inout ByteReader) throws(FormatError) -> DepartureRecord {
+        DepartureRecord(node: NodeID(rawValue: try reader.u64()), name: try reader.string(), user: try reader.string())
     }
 }
 

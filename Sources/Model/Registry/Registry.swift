@@ -1,10 +1,12 @@
-/// Every topic name that the cluster ever met, and every member.
+/// Every topic name that the cluster ever met, every member, and every node that is none any more.
 ///
 /// It is merged from records in any order and always comes out the same.
 package struct Registry: Equatable, Sendable {
     package private(set) var entries: [TopicName: TopicEntry]
-    /// Every node ever met, by the name that its newest record gave.
+    /// Every node ever met and not removed, by the name that its newest record gave.
     package private(set) var members: [NodeID: Member]
+    /// Every node that an operator removed, by the earliest word of it.
+    package private(set) var departed: [NodeID: Departure]
 
     /// A node as its own records describe it.
     package struct Member: Equatable, Sendable {
@@ -12,9 +14,16 @@ package struct Registry: Equatable, Sendable {
         package let stamp: Stamp
     }
 
+    /// How a node came to be no member any more.
+    package struct Departure: Equatable, Sendable {
+        package let record: DepartureRecord
+        package let stamp: Stamp
+    }
+
     package init() {
         entries = [:]
         members = [:]
+        departed = [:]
     }
 
     /// The topic in use under a name.
@@ -39,8 +48,18 @@ package struct Registry: Equatable, Sendable {
     }
 
     package mutating func merge(_ member: MemberRecord, stamp: Stamp) {
+        guard departed[member.node] == nil else { return }
         if let known = members[member.node], known.stamp >= stamp { return }
         members[member.node] = Member(name: member.name, stamp: stamp)
+    }
+
+    /// Merges an operator's removal of a member, which nothing takes back; says whether it is news.
+    @discardableResult
+    package mutating func merge(_ departure: DepartureRecord, stamp: Stamp) -> Bool {
+        if let known = departed[departure.node], known.stamp <= stamp { return false }
+        departed[departure.node] = Departure(record: departure, stamp: stamp)
+        members[departure.node] = nil
+        return true
     }
 
     /// The entries in the order of their names.

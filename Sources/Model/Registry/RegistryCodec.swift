@@ -75,8 +75,8 @@ extension Stamp {
 }
 
 extension Registry {
-    /// Appends every entry and member, in order.
-    package func encode(into writer: inout ByteWriter) {
+    /// Appends every entry and member, in order; and the removed ones, where the form has a place for them.
+    package func encode(into writer: inout ByteWriter, withDepartures: Bool) {
         writer.varint(UInt64(entries.count))
         for entry in sortedEntries { entry.encode(into: &writer) }
         writer.varint(UInt64(members.count))
@@ -85,9 +85,17 @@ extension Registry {
             writer.string(member.name)
             member.stamp.encode(into: &writer)
         }
+        guard withDepartures else { return }
+        writer.varint(UInt64(departed.count))
+        for (_, departure) in departed.sorted(by: { $0.key < $1.key }) {
+            departure.record.encode(into: &writer)
+            departure.stamp.encode(into: &writer)
+        }
     }
 
-    package static func decode(from reader: inout ByteReader) throws(FormatError) -> Registry {
+    package static func decode(
+        from reader: inout ByteReader, withDepartures: Bool
+    ) throws(FormatError) -> Registry {
         var registry = Registry()
         for _ in 0..<(try reader.count(upTo: reader.remaining)) {
             registry.merge(try TopicEntry.decode(from: &reader))
@@ -96,6 +104,11 @@ extension Registry {
             let node = NodeID(rawValue: try reader.u64())
             let member = MemberRecord(node: node, name: try reader.string())
             registry.merge(member, stamp: try Stamp.decode(from: &reader))
+        }
+        guard withDepartures else { return registry }
+        for _ in 0..<(try reader.count(upTo: reader.remaining)) {
+            let departure = try DepartureRecord.decode(from: &reader)
+            registry.merge(departure, stamp: try Stamp.decode(from: &reader))
         }
         return registry
     }

@@ -60,6 +60,8 @@ package struct NodeConfiguration: Sendable {
     package var defaultRetention: Retention
     /// Whether the doors that only conformance suites use are open; default false, and refused beyond loopback.
     package var testDoors: Bool
+    /// What is spoken with peers: all that this build knows, unless a test has it speak one version alone.
+    package var wireVersions: WireVersions
     package var limits: Limits
     /// Whether messages of WebSockets are compressed where the client offers it; default true.
     package var compression: Bool
@@ -143,6 +145,9 @@ package struct NodeConfiguration: Sendable {
             bytes: try reader.number(.retentionBytes, in: 1...Int.max).map { UInt64($0) },
             seconds: try reader.number(.retentionSeconds, in: 1...Int.max).map { UInt64($0) })
         testDoors = try reader.flag(.testDoors) ?? false
+        let known = WireVersions.spoken
+        let version = try reader.number(.testWireVersion, in: Int(known.lowest)...Int(known.highest))
+        wireVersions = version.map { WireVersions(UInt8($0)...UInt8($0)) } ?? known
         limits = try Limits(reader)
         compression = try reader.flag(.compression) ?? true
         compressionThreshold = try reader.number(.compressionThreshold, in: 1...1_048_576) ?? 256

@@ -30,6 +30,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case loginHours = "login-hours"
     case insecureBind = "insecure-bind"
     case testDoors = "test-doors"
+    case testWireVersion = "test-wire-version"
     case loops
     case drainSeconds = "drain-seconds"
     case logLevel = "log-level"

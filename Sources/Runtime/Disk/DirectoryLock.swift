@@ -1,12 +1,14 @@
 import Glibc
 import Journal
+import Synchronization
 
 /// A data directory held for this process alone, for as long as the value lives.
 package final class DirectoryLock: Sendable {
     /// The file whose lock it is; it holds the process's number.
     package static let fileName = "lock"
 
-    private let descriptor: Int32
+    /// -1 once it was let go.
+    private let descriptor: Atomic<Int32>
 
     /// Takes the directory; it must be there. Throws `inUse` with the other process's number where it is taken.
     package init(directory: String) throws(StorageError) {
@@ -26,10 +28,16 @@ package final class DirectoryLock: Sendable {
             close(opened)
             throw error
         }
-        descriptor = opened
+        descriptor = Atomic(opened)
     }
 
-    deinit { close(descriptor) }
+    deinit { release() }
+
+    /// Lets the directory go before the value ends.
+    package func release() {
+        let held = descriptor.exchange(-1, ordering: .relaxed)
+        if held >= 0 { close(held) }
+    }
 
     private static func process(in descriptor: Int32) -> Int32 {
         var bytes = [UInt8](repeating: 0, count: 16)

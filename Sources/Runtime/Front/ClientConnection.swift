@@ -22,6 +22,8 @@ class ClientConnection: ChannelInboundHandler {
     private(set) var context: ChannelHandlerContext?
     private(set) var connection: ConnectionID?
     private(set) var isCongested = false
+    /// Whether the client is being moved to another node, so that it is not read any more.
+    private(set) var isMoving = false
     /// What is needed only to begin.
     private var opening: ClientOpening?
 
@@ -129,13 +131,34 @@ class ClientConnection: ChannelInboundHandler {
     /// Ends the connection in good order, with a WebSocket close code and its reason.
     func close(code: UInt16, _ reason: String) {}
 
-    /// Says a last time where to go, and closes.
-    func drain(retryAfter delay: Duration, nodes: [String]) {
+    /// Reads nothing more from the client.
+    func stopReading() {}
+
+    // MARK: The end
+
+    /// Moves the client to another node: nothing new is read from it, and once it has been answered what it waits for, it
+    /// is told where to go and closed with 1012. Answers that do not come in ``moveLimit`` are not waited for.
+    func move(retryAfter delay: Duration, nodes: [String]) {
+        guard stage == .open, !isMoving else { return }
+        isMoving = true
+        stopReading()
+        move(retryAfter: delay, nodes: nodes, until: loop.settings.clock().monotonic + Self.moveLimit)
+    }
+
+    /// Above the time in which every answer comes, `stored` and `replicated` included.
+    static let moveLimit: Duration = .seconds(6)
+
+    private func move(retryAfter delay: Duration, nodes: [String], until limit: MonotonicTime) {
+        guard stage == .open, let connection else { return }
+        if loop.pendingCount(of: connection) > 0, loop.settings.clock().monotonic < limit {
+            loop.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(10)) {
+                self.move(retryAfter: delay, nodes: nodes, until: limit)
+            }
+            return
+        }
         notify(.draining(retryAfter: delay, nodes: nodes))
         close(code: 1012, "\(delay.milliseconds)")
     }
-
-    // MARK: The end
 
     /// Closes when all that was written has left, or after a while.
     func closeAfterWrites() {

@@ -16,6 +16,8 @@ package struct Front: Sendable {
     private let byLoop: [ObjectIdentifier: FrontPort]
     private let authentication: InUse<Authentication>
     private let security: InUse<NIOSSLContext?>
+    /// Closed while the node is about to stop.
+    package let gate: FrontGate
 
     /// Starts the loops; nothing is accepted before ``listen(on:security:)``.
     package static func start(
@@ -34,19 +36,20 @@ package struct Front: Sendable {
         }
         let byLoop = Dictionary(uniqueKeysWithValues: ports.map { (ObjectIdentifier($0.eventLoop), $0) })
         let inUse = InUse(authentication)
+        let gate = FrontGate()
         let serving = HTTPServing(
             rest: RESTDoor(
                 fronts: byLoop, settings: settings, authentication: inUse, services: services,
-                desk: LoginDesk(authentication: inUse)),
+                desk: LoginDesk(authentication: inUse), gate: gate),
             operations: OperationsDoor(fronts: ports, services: services), pages: PagesDoor(), settings: settings,
-            authentication: inUse, logger: logger)
+            authentication: inUse, gate: gate, logger: logger)
         let identity = services.identity
         let shared = FrontShared(
             conversation: ConversationContext(node: identity.name, cluster: identity.cluster),
             http: serving.takeover(), admission: Admission(settings: settings))
         return Front(
             ports: ports, group: group, settings: settings, shared: shared, byLoop: byLoop, authentication: inUse,
-            security: InUse(nil))
+            security: InUse(nil), gate: gate)
     }
 
     /// Accepts connections on an address, plain or with TLS.
@@ -69,9 +72,24 @@ package struct Front: Sendable {
     /// How many connections are served by HTTP now.
     package var httpConnections: Int { shared.http.servedCount }
 
-    /// Tells every client to go to one of `nodes`, each after a delay of its own, and closes with 1012.
+    /// Moves every client to one of `nodes`, each at a time of its own within the window, and closes with 1012. From now
+    /// on upgrades and requests are sent elsewhere with 503; what operators ask is answered.
     package func drain(within window: Duration, nodes: [String]) async {
+        gate.close()
         for port in ports { await port.drain(within: window, nodes: nodes) }
+    }
+
+    /// Lets clients in again, after a drain that came to nothing.
+    package func reopen() {
+        gate.close(false)
+        for port in ports { port.reopen() }
+    }
+
+    /// How many clients are attached.
+    package func clientCount() async -> Int {
+        var count = 0
+        for port in ports { count += await port.figures().connections }
+        return count
     }
 
     /// Closes every connection, ends timers and lets go of what the loops hold. The group is the caller's to shut down.

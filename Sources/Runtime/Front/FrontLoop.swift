@@ -83,6 +83,11 @@ package final class FrontLoop {
         sessionPrefix = base64URLEncode((0..<7).map { _ in UInt8.random(in: 0...255) }) + "."
     }
 
+    /// Why a principal may not do something, whether or not there is a topic of that name.
+    func refusal(of action: AccessAction, on name: TopicName, to principal: Principal) -> Refusal? {
+        shard.refusal(of: action, on: name, to: principal)
+    }
+
     var shardCounters: ShardCounters { shard.counters }
     var subscriptionCount: Int { shard.subscriptionCount }
     var connectionCount: Int {
@@ -282,14 +287,32 @@ package final class FrontLoop {
 
     // MARK: The end
 
-    /// Tells every client to go elsewhere, each after a delay of its own within the window, and closes with 1012.
+    /// Moves every client elsewhere, each at a time of its own within the window: it is answered what it waits for, told
+    /// where to go and closed with 1012. Nobody new is let in.
     func drain(within window: Duration, nodes: [String]) {
         isDraining = true
+        let spread = min(window, Self.moveSpread).milliseconds
         for case .client(let connection)? in occupants {
+            let pause = Duration.milliseconds(Int64.random(in: 0...max(0, spread)))
             let delay = Int64.random(in: 0...max(0, window.milliseconds))
-            connection.drain(retryAfter: .milliseconds(delay), nodes: nodes)
+            guard delay > 0 else {
+                connection.move(retryAfter: pause, nodes: nodes)
+                continue
+            }
+            eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(delay)) {
+                connection.move(retryAfter: pause, nodes: nodes)
+            }
         }
     }
+
+    /// Lets clients in again, after a drain that came to nothing.
+    func reopen() { isDraining = false }
+
+    /// Clients that are moved at about the same time are told to come after a pause of up to this.
+    private static let moveSpread: Duration = .milliseconds(500)
+
+    /// How many requests of a connection wait for an answer.
+    func pendingCount(of connection: ConnectionID) -> Int { shard.pendingCount(of: connection) }
 
     /// Stops timers and closes every connection; the futures say when they are closed.
     func stop() -> [EventLoopFuture<Void>] {

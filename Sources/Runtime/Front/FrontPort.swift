@@ -91,9 +91,17 @@ package struct FrontPort: Sendable {
         } ?? FrontFigures()
     }
 
-    /// Tells every client of the loop to go to another node and closes them with 1012.
+    /// Moves every client of the loop to another node within the window, and closes them with 1012.
     package func drain(within window: Duration, nodes: [String]) async {
         _ = await ask { $0.drain(within: window, nodes: nodes) }
+    }
+
+    /// Lets clients in again, after a drain that came to nothing.
+    package func reopen() { run { $0.reopen() } }
+
+    /// Why a principal may not do something to the cluster itself; nil when it may.
+    package func refusal(of action: AccessAction, on name: TopicName, to principal: Principal) async -> Refusal? {
+        await ask { $0.refusal(of: action, on: name, to: principal) } ?? .draining
     }
 
     /// Ends the loop's timers, closes its connections, and lets its share go when they are closed.

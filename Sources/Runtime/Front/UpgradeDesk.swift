@@ -61,7 +61,7 @@ struct UpgradeDesk {
     }
 
     private func decide(_ head: RequestHead, _ open: DialectTable.Opening, closing: Bool) -> Decision {
-        if loop.isDraining { return refuse(.draining, .connectionLimit, closing: true) }
+        if loop.isDraining { return refuse(.draining, .draining, closing: true) }
         let acceptance: Handshake.Acceptance
         switch Handshake.accept(head, compresses: loop.settings.compresses) {
         case .failure(let refusal):
@@ -90,7 +90,7 @@ struct UpgradeDesk {
 
     private func decide(_ head: RequestHead, _ open: DialectTable.StreamOpening, closing: Bool) -> Decision {
         let fields = crossOriginFields(head)
-        if loop.isDraining { return refuse(.draining, .connectionLimit, closing: true, fields: fields) }
+        if loop.isDraining { return refuse(.draining, .draining, closing: true, fields: fields) }
         if head.announcesBody {
             let refusal = Refusal.invalidMessage("a request for events has no body")
             return refuse(.request, refusal, closing: true, fields: fields)

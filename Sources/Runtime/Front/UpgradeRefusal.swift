@@ -54,7 +54,8 @@ package enum UpgradeRefusalReason: String, CaseIterable, Sendable {
     /// What the client is told; nil where the reason itself says more.
     var refusal: Refusal? {
         switch self {
-        case .connections, .draining: .connectionLimit
+        case .connections: .connectionLimit
+        case .draining: .draining
         case .address: .addressLimit
         case .rate: .attachLimit
         case .handshake, .authentication, .origin, .request: nil
@@ -70,13 +71,13 @@ extension Refusal {
         case .permissionDenied, .originForbidden: (403, "Forbidden")
         case .invalidMessage: (400, "Bad Request")
         case .queryWrong: (400, "Bad Request")
-        case .topicUnknown, .tableUnknown: (404, "Not Found")
-        case .topicExists: (409, "Conflict")
+        case .topicUnknown, .tableUnknown, .memberUnknown: (404, "Not Found")
+        case .topicExists, .memberNeeded: (409, "Conflict")
         case .notSupported: (501, "Not Implemented")
         case .cursorTooOld: (410, "Gone")
         case .notReplicated: (504, "Gateway Timeout")
         case .rateLimited, .queryLimit: (429, "Too Many Requests")
-        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit:
+        case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit, .draining, .unavailable:
             (503, "Service Unavailable")
         case .internal: (500, "Internal Server Error")
         }

@@ -163,7 +163,7 @@ final class WebSocketConnection: ClientConnection {
     }
 
     /// Whether the client's socket is to be read.
-    private var mayRead: Bool { !isHeld && unreadReplies <= loop.settings.unreadReplyLimit }
+    private var mayRead: Bool { !isHeld && !isMoving && unreadReplies <= loop.settings.unreadReplyLimit }
 
     override func hasRoom() {
         let wasReading = mayRead
@@ -203,7 +203,7 @@ final class WebSocketConnection: ClientConnection {
     /// Sends a ping; closes when nothing was heard for the time-out since the first that was not answered.
     override func ping() {
         // What a client says while it is held is not read, its pongs included.
-        guard stage == .open, !isHeld else { return }
+        guard stage == .open, !isHeld, !isMoving else { return }
         guard loop.settings.pingInterval * unansweredPings < loop.settings.pongTimeout else {
             loop.counters.unanswered += 1
             return close(.policyViolation, "no pong within \(loop.settings.pongTimeout.components.seconds) s")
@@ -213,6 +213,8 @@ final class WebSocketConnection: ClientConnection {
         FrameEncoder.ping([], into: &frame)
         write(ByteBuffer(bytes: frame))
     }
+
+    override func stopReading() { setReading(false) }
 
     override func close(code: UInt16, _ reason: String) { close(CloseCode(rawValue: code), reason) }
 

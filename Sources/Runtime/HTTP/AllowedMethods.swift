@@ -8,6 +8,8 @@ enum AllowedMethods {
         case "/api/v1/cluster", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/openapi.json",
             "/", "/chat", "/chat.css", "/chat.js", "/people.js", "/roost.js":
             "GET"
+        case "/api/v1/cluster/leave": "POST"
+        case _ where path.hasPrefix("/api/v1/cluster/members/"): "DELETE"
         case _ where path.hasPrefix("/api/v1/topics/"): path.hasSuffix("/messages") ? "GET, POST" : "GET, PUT, DELETE"
         default: nil
         }

@@ -12,6 +12,7 @@ struct HTTPServing: Sendable {
     let pages: PagesDoor
     let settings: FrontSettings
     let authentication: InUse<Authentication>
+    let gate: FrontGate
     let logger: Logger
 
     /// Hummingbird's HTTP/1 channel with our routes behind it.
@@ -30,6 +31,8 @@ struct HTTPServing: Sendable {
                 maxHeaderFieldCount: settings.headFieldLimit))
         let http = HTTP1Channel(
             responder: { request, writer, channel in
+                gate.begin()
+                defer { gate.end() }
                 let source = ApplicationRequestContextSource(channel: channel, logger: logger)
                 var response = await respond(request, RoostContext(source: source), responder)
                 finish(&response, to: request, isSecure: (channel as? HTTPStream)?.isSecure == true)

@@ -25,6 +25,18 @@ extension JSONWriter {
         endObject()
     }
 
+    /// A member that is one no more.
+    mutating func removal(_ removed: RemovedMember) {
+        beginObject()
+        key("id")
+        string(removed.id.description)
+        key("name")
+        string(removed.name)
+        key("members")
+        unsigned(UInt64(removed.members))
+        endObject()
+    }
+
     private mutating func member(_ member: ClusterStatus.Member) {
         beginObject()
         key("id")
@@ -49,6 +61,8 @@ extension JSONWriter {
         unsigned(member.lag)
         key("connected")
         bool(member.isConnected)
+        key("wire")
+        if let version = member.wireVersion { unsigned(UInt64(version)) } else { null() }
         endObject()
     }
 

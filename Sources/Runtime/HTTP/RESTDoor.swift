@@ -15,22 +15,35 @@ struct RESTDoor: Sendable {
     let authentication: InUse<Authentication>
     let services: any NodeServices
     let desk: LoginDesk
+    let gate: FrontGate
 
     /// Adds the routes under `/api/v1`.
     func addRoutes(to router: Router<RoostContext>) {
-        router.post("/api/v1/auth/login") { request, _ in await answer { try await login(request) } }
+        router.post("/api/v1/auth/login") { request, _ in await work { try await login(request) } }
         router.get("/api/v1/topics") { request, context in
-            await answer { try await listTopics(request, context) }
+            await work { try await listTopics(request, context) }
         }
         router.post("/api/v1/topics") { request, context in
-            await answer { try await createTopic(request, context) }
+            await work { try await createTopic(request, context) }
         }
         for method in [HTTPRequest.Method.get, .put, .post, .delete] {
             router.on("/api/v1/topics/**", method: method) { request, context in
-                await answer { try await topic(request, context) }
+                await work { try await topic(request, context) }
             }
         }
         router.get("/api/v1/cluster") { request, _ in await answer { try await cluster(request) } }
+        router.post("/api/v1/cluster/leave") { request, context in
+            await work { try await leave(request, context) }
+        }
+        router.delete("/api/v1/cluster/members/{member}") { request, context in
+            await work { try await forget(request, context) }
+        }
+    }
+
+    /// Answers what a client asks, unless the node is about to stop.
+    private func work(_ body: () async throws -> Response) async -> Response {
+        if gate.isClosed { return .refusal(.draining) }
+        return await answer(body)
     }
 
     /// Writes a refusal where one is thrown.
@@ -144,6 +157,40 @@ struct RESTDoor: Sendable {
         var writer = JSONWriter(reservingCapacity: 4_096)
         writer.cluster(status)
         return .json(.ok, writer.bytes)
+    }
+
+    /// Has this node hand over and leave the cluster for good.
+    private func leave(_ request: Request, _ context: RoostContext) async throws -> Response {
+        let operatorName = try await operatorName(request, context)
+        let left = try await services.leave(user: operatorName).get()
+        return .success { $0.removal(left) }
+    }
+
+    /// Removes a member that is dead or away, for good.
+    private func forget(_ request: Request, _ context: RoostContext) async throws -> Response {
+        let operatorName = try await operatorName(request, context)
+        let path = request.uri.path.dropFirst("/api/v1/cluster/members/".count)
+        guard let member = String(path).removingPercentEncoding, !member.isEmpty else {
+            throw Refusal.invalidMessage("the member's name is not percent-encoded UTF-8")
+        }
+        let force = request.query("force")
+        guard force == nil || force == "true" || force == "false" else {
+            throw Refusal.invalidMessage("\"force\" is true or false")
+        }
+        let removed = try await services.forget(member, isForced: force == "true", user: operatorName).get()
+        return .success { $0.removal(removed) }
+    }
+
+    /// The user who asks, when they may manage the cluster: the name of its system topic stands for it.
+    private func operatorName(_ request: Request, _ context: RoostContext) async throws -> String {
+        let principal = try principal(request).get()
+        guard let front = fronts[ObjectIdentifier(context.channel.eventLoop)] else {
+            preconditionFailure("HTTP is served on the loops that were started")
+        }
+        if let refusal = await front.refusal(of: .manage, on: try RequestReading.topicName("$cluster"), to: principal) {
+            throw refusal
+        }
+        return principal.user
     }
 
     private func perform(_ command: Command, _ request: Request, _ context: RoostContext) async throws -> Reply {

@@ -14,7 +14,7 @@ package struct ClusterStatus: Sendable, Equatable {
     package struct Member: Sendable, Equatable {
         package let id: NodeID
         package let name: String
-        /// `alive`, `suspect`, `dead`, `away` or `left`.
+        /// `alive`, `suspect`, `dead`, `away` or `left`; `absent` when its process has not been met since this one started.
         package let state: String
         package let incarnation: UInt64
         /// The run of its process; nil while it is not known.
@@ -28,10 +28,13 @@ package struct ClusterStatus: Sendable, Equatable {
         package let lag: UInt64
         /// Whether a lane to it is up.
         package let isConnected: Bool
+        /// The version of the wire format that is spoken with it; nil without a lane.
+        package let wireVersion: UInt8?
 
         package init(
             id: NodeID, name: String, state: String, incarnation: UInt64, boot: Boot?, gossip: Endpoint?,
-            bus: Endpoint?, listen: Endpoint?, tlsListen: Endpoint? = nil, lag: UInt64, isConnected: Bool
+            bus: Endpoint?, listen: Endpoint?, tlsListen: Endpoint? = nil, lag: UInt64, isConnected: Bool,
+            wireVersion: UInt8? = nil
         ) {
             self.id = id
             self.name = name
@@ -44,6 +47,7 @@ package struct ClusterStatus: Sendable, Equatable {
             self.tlsListen = tlsListen
             self.lag = lag
             self.isConnected = isConnected
+            self.wireVersion = wireVersion
         }
     }
 

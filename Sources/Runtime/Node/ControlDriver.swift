@@ -18,13 +18,15 @@ package struct ControlOutlets: Sendable {
     package var presence: @Sendable ([PresenceEvent]) -> Void
     /// Another living process owns this node's id.
     package var conflict: @Sendable () -> Void
+    /// An operator removed this node from the cluster.
+    package var removed: @Sendable () -> Void
 
     package init(
         bus: NanomsgBus, gossip: GossipSocket,
         read: @escaping @Sendable (JournalRead, @escaping @Sendable (JournalChunk?) -> Void) -> Void,
         readRing: @escaping @Sendable (RingRead, @escaping @Sendable (RingChunk) -> Void) -> Void,
         replicated: @escaping @Sendable (UInt64) -> Void, presence: @escaping @Sendable ([PresenceEvent]) -> Void,
-        conflict: @escaping @Sendable () -> Void
+        conflict: @escaping @Sendable () -> Void, removed: @escaping @Sendable () -> Void
     ) {
         self.bus = bus
         self.gossip = gossip
@@ -33,6 +35,7 @@ package struct ControlOutlets: Sendable {
         self.replicated = replicated
         self.presence = presence
         self.conflict = conflict
+        self.removed = removed
     }
 }
 
@@ -227,13 +230,15 @@ package final class ControlDriver: Sendable {
         var frames: [(NodeID, [UInt8])] = []
         for effect in core.value.takeEffects() {
             switch effect {
-            case .gossip(let packet, let node, _, let endpoint): outlets.gossip.send(packet, to: node, at: endpoint)
+            case .gossip(let packet, let node, let boot, let endpoint):
+                outlets.gossip.send(packet, to: node, boot: boot, at: endpoint)
             case .greet(let endpoint): outlets.gossip.greet(endpoint)
             case .connect(let node, let endpoint): outlets.bus.connect(node, at: endpoint)
             case .disconnect(let node): outlets.bus.disconnect(node)
             case .memberChanged(let member, let before): report(member, from: before)
             case .conflict: outlets.conflict()
             case .presence(let events): outlets.presence(events)
+            case .removed: outlets.removed()
             case .replication(.send(let peer, let frame)): frames.append((peer, frame))
             case .replication(.read(let purpose, let read)):
                 outlets.read(read) { chunk in
@@ -247,6 +252,10 @@ package final class ControlDriver: Sendable {
                 confirmed?()
             case .replication(.presence): preconditionFailure("the control plane tells of presence by itself")
             case .replication(.cycle(let peer)): outlets.bus.cycle(peer)
+            case .replication(.outdated(let peer, let version)):
+                core.value.logger.error(
+                    "a peer's wire version cannot say what comes next: it gets nothing more until it is upgraded",
+                    metadata: ["peer": "\(peer)", "version": "\(version)"])
             case .replication(.malformed(let error, let peer)), .malformed(let error, let peer):
                 core.value.logger.warning(
                     "a peer's frame could not be read", metadata: ["peer": "\(peer)", "error": "\(error)"])

@@ -62,13 +62,18 @@ extension Engine: NodeServices {
 
     package func clusterStatus() async -> ClusterStatus {
         do {
-            let identity = identity
+            let (identity, registry) = (identity, ledger.read { $0.registry })
             return try await control.inspect { plane, now in
                 let vector = plane.replication.durableVector
+                let met = plane.members.map {
+                    ClusterStatus.Member(
+                        $0, lane: plane.replication.lag(of: $0.id, at: now), own: identity.id,
+                        hasDeparted: registry.departed[$0.id] != nil)
+                }
+                let absent = registry.members.filter { member in !met.contains { $0.id == member.key } }
+                    .map { ClusterStatus.Member(absent: $0.key, name: $0.value.name) }
                 return ClusterStatus(
-                    identity: identity,
-                    members: plane.members.map { ClusterStatus.Member($0, lane: plane.replication.lag(of: $0.id, at: now), own: identity.id) }
-                        .sorted { $0.name < $1.name },
+                    identity: identity, members: (met + absent).sorted { ($0.name, $0.id) < ($1.name, $1.id) },
                     vector: vector, digest: vector.digest { _ in true }.reduce(0) { ($0 &* 31) &+ $1 })
             }
         } catch {
@@ -77,6 +82,7 @@ extension Engine: NodeServices {
     }
 
     package func unreadiness() async -> String? {
+        if isStopping.load(ordering: .relaxed) { return "this node is stopping" }
         if let trouble = ledger.trouble { return trouble }
         return log.hasRoom ? nil : "more records wait for this node's disk than may"
     }
@@ -88,6 +94,10 @@ extension Engine: NodeServices {
         let recentWindow = ledger.read { $0.recentWindow }
         metrics += [
             Metric("roost_sequence", .gauge, help: "Last local sequence given.", sequence),
+            Metric(
+                "roost_accepting", .gauge,
+                help: "Whether records are taken: 0 while the disk does not, or the node stops.",
+                ledger.trouble == nil && !isStopping.load(ordering: .relaxed) ? 1 : 0),
             Metric("roost_topics", .gauge, help: "Topics that exist.", topics),
             Metric("roost_message_ids", .gauge, help: "Message ids remembered for deduplication.", recent),
             Metric(
@@ -131,12 +141,19 @@ struct EndedQuery: QueryHandle {
 
 extension ClusterStatus.Member {
     /// A member as this node's membership and lanes see it.
-    init(_ member: Member, lane: LaneStatus?, own: NodeID) {
+    init(_ member: Member, lane: LaneStatus?, own: NodeID, hasDeparted: Bool) {
         self.init(
-            id: member.id, name: member.name, state: "\(member.state)", incarnation: member.incarnation,
+            id: member.id, name: member.name, state: "\(hasDeparted ? .left : member.state)", incarnation: member.incarnation,
             boot: member.boot, gossip: member.gossip, bus: member.bus, listen: member.fronts.first,
             tlsListen: member.fronts.dropFirst().first, lag: member.id == own ? 0 : lane?.lag ?? 0,
-            isConnected: member.id == own || lane?.isConnected ?? false)
+            isConnected: member.id == own || lane?.isConnected ?? false, wireVersion: lane?.version)
+    }
+
+    /// A member that only the registry knows of.
+    init(absent id: NodeID, name: String) {
+        self.init(
+            id: id, name: name, state: "absent", incarnation: 0, boot: nil, gossip: nil, bus: nil, listen: nil, lag: 0,
+            isConnected: false)
     }
 }
 

@@ -18,25 +18,26 @@ package final class Engine: Sendable {
     let bus: NanomsgBus
     let gossip: GossipSocket
     private let lock: DirectoryLock
+    let tell: @Sendable (EngineEvent) -> Void
     private let group: MultiThreadedEventLoopGroup
     private let nextInterest = Atomic<UInt64>(1)
     let ports: Mutex<[FrontPort]>
     private let counting: Mutex<Task<Void, Never>?>
+    let isStopping = Atomic<Bool>(false)
 
     /// Opens the data directory, takes a fresh epoch, recovers the log, and starts log thread, control plane and links.
     ///
-    /// - Parameter failed: called when the node can go on no longer, with a sentence that says why.
+    /// What a node held that was removed from its cluster is set aside, and it begins anew as another.
+    ///
+    /// - Parameter tell: called with what the engine cannot do by itself.
     package init(
-        settings: EngineSettings, logger: Logger, failed: @escaping @Sendable (String) -> Void
+        settings: EngineSettings, logger: Logger, tell: @escaping @Sendable (EngineEvent) -> Void
     ) async throws {
         self.settings = settings
         self.logger = logger
+        self.tell = tell
         lock = try DirectoryLock(directory: settings.directory)
-        let storage = try DirectoryStorage(path: settings.directory)
-        var random = SystemRandomNumberGenerator()
-        let run = try Journal.NodeIdentity.begin(in: storage, at: settings.clock().wall, random: &random)
-        let (opened, recovered) = try Log.open(storage, settings: settings.log, at: settings.clock().wall)
-        Self.report(recovered, logger: logger)
+        let (storage, run, opened, recovered) = try Self.open(settings, logger)
         identity = NodeIdentity(id: run.node, name: settings.name, cluster: settings.cluster)
         let boot = Boot.random(using: systemLinkRandom)
 
@@ -50,10 +51,11 @@ package final class Engine: Sendable {
         var replication = ReplicationSettings()
         replication.replicas = settings.replicas
         replication.minimumMembers = settings.join.isEmpty ? 1 : 2
+        replication.versions = settings.versions
         let local = try LocalMember(
             id: run.node, name: settings.name, boot: boot, epochMilliseconds: UInt64(run.epoch.start.milliseconds),
             gossip: settings.advertisedGossip, bus: settings.advertisedBus, fronts: settings.advertisedFronts,
-            wireVersion: LaneFrame.formatVersion)
+            wireVersion: settings.versions.highest)
         let plane = ControlPlane(
             membership: Membership(
                 local: local, settings: settings.membership, random: RandomSource(seed: systemLinkRandom()),
@@ -68,7 +70,7 @@ package final class Engine: Sendable {
 
         let link = LinkIdentity(
             node: run.node, boot: boot, cluster: settings.cluster, messageLimit: settings.messageLimit,
-            advertised: settings.advertisedBus)
+            advertised: settings.advertisedBus, versions: settings.versions)
         bus = try NanomsgBus(identity: link, keys: settings.keys, listen: settings.bus) { [control] events in
             control.post(events.compactMap(ControlPlane.Input.init))
         }
@@ -91,12 +93,42 @@ package final class Engine: Sendable {
                 }
             },
             replicated: { wiring.replicated($0) }, presence: { wiring.presenceChanged($0) },
-            conflict: { failed("another living process has this node's id: a data directory must not be used twice") })
+            conflict: {
+                tell(.failed(
+                    "another living process has this node's id \(run.node), and the other nodes keep to that one: a copy of "
+                        + "a data directory must not run beside its original. Stop the other first, or begin with an "
+                        + "empty directory"))
+            },
+            removed: { [self] in
+                // Its own log is to say so too, and what it held is set aside at the next start.
+                if ledger.read({ $0.registry.departed[run.node] }) == nil {
+                    _ = record(DepartureRecord(node: run.node, name: settings.name, user: ""))
+                }
+                tell(.removed)
+            })
         wiring.onAttached { [self] in attachedPorts }
         control.start(outlets)
         let now = clock().wall
         ledger.sequence(from: nil) { sequencer, batch in sequencer.introduce(name: settings.name, at: now, into: &batch) }
         startCounting()
+    }
+
+    /// Begins a run on what the data directory holds; where the node was removed from its cluster, on nothing.
+    private static func open(
+        _ settings: EngineSettings, _ logger: Logger
+    ) throws -> (DirectoryStorage, Journal.NodeIdentity, Log, Recovered) {
+        var random = SystemRandomNumberGenerator()
+        let storage = try DirectoryStorage(path: settings.directory)
+        let run = try Journal.NodeIdentity.begin(in: storage, at: settings.clock().wall, random: &random)
+        let (opened, recovered) = try Log.open(storage, settings: settings.log, at: settings.clock().wall)
+        report(recovered, logger: logger)
+        guard let departure = recovered.registry.departed[run.node] else { return (storage, run, opened, recovered) }
+        let place = try SetAside.perform(in: settings.directory, run)
+        let empty = try DirectoryStorage(path: settings.directory)
+        let next = try Journal.NodeIdentity.begin(in: empty, at: settings.clock().wall, random: &random)
+        let (log, nothing) = try Log.open(empty, settings: settings.log)
+        report(departure, of: run.node, now: next.node, place, logger: logger)
+        return (empty, next, log, nothing)
     }
 
     /// Joins the nodes that the settings name, and waits until one answered, at most `patience`. Gives whether one did.
@@ -111,6 +143,9 @@ package final class Engine: Sendable {
         return false
     }
 
+    /// Says in ``unreadiness()`` that the node is about to stop.
+    package func announceStop() { isStopping.store(true, ordering: .relaxed) }
+
     /// Announces that the node stops, lets lanes empty for at most `patience`, and closes links, log and directory.
     package func stop(patience: Duration) async {
         counting.withLock { $0?.cancel() }
@@ -124,6 +159,7 @@ package final class Engine: Sendable {
         bus.close()
         gossip.close()
         log.close()
+        lock.release()
         do { try await group.shutdownGracefully() } catch {
             logger.warning("the control loop did not stop in an orderly way", metadata: ["error": "\(error)"])
         }
@@ -172,6 +208,17 @@ package final class Engine: Sendable {
             logger.error("the log could not be read for a peer", metadata: ["error": "\(error)"])
             return nil
         }
+    }
+
+    private static func report(
+        _ departure: Registry.Departure, of former: NodeID, now node: NodeID, _ place: String, logger: Logger
+    ) {
+        logger.warning(
+            "this node was removed from its cluster: what it held is set aside, and it begins empty under a new id",
+            metadata: [
+                "former": "\(former)", "node": "\(node)", "removed-by": "\(departure.stamp.origin.node)",
+                "user": "\(departure.record.user)", "set-aside": "\(place)",
+            ])
     }
 
     private static func report(_ recovered: Recovered, logger: Logger) {

@@ -24,6 +24,8 @@ package struct EngineSettings: Sendable {
     /// The largest message that a client may send, in bytes.
     package var messageLimit: Int
     package var replicas: Int
+    /// What is spoken with peers; a test may choose less than this build knows.
+    package var versions = WireVersions.spoken
     package var log = LogSettings()
     package var logThread = LogThread.Settings()
     package var membership = MembershipSettings()

@@ -29,8 +29,9 @@ package enum Node {
 
     /// Runs a node until SIGTERM, SIGINT, or a failure that it cannot go on with.
     ///
-    /// Once it accepts clients and has tried to join, it prints one line `ready node=… listen=…` on standard output.
-    /// SIGHUP takes into use what can be of the configuration as `reread` then gives it.
+    /// Once it accepts clients and has tried to join, it prints one line `ready node=… listen=…` on standard output; once
+    /// more when it begins anew because it was removed from its cluster. SIGHUP takes into use what can be of the
+    /// configuration as `reread` then gives it.
     package static func run(
         _ configuration: NodeConfiguration,
         reread: @escaping @Sendable () throws(ConfigurationError) -> NodeConfiguration
@@ -44,13 +45,29 @@ package enum Node {
             for await signal in signals { end.yield(signal == .sighup ? .reload : .stop(reason: nil)) }
         }
         defer { listening.cancel() }
+        var iterator = endings.makeAsyncIterator()
+        while try await runOnce(configuration, reread: reread, &iterator, end, logger) == .removed {
+            logger.notice("beginning anew")
+        }
+    }
 
+    /// One life of a node under one id.
+    private static func runOnce(
+        _ configuration: NodeConfiguration,
+        reread: @escaping @Sendable () throws(ConfigurationError) -> NodeConfiguration,
+        _ endings: inout AsyncStream<Ending>.Iterator, _ end: AsyncStream<Ending>.Continuation, _ logger: Logger
+    ) async throws -> Outcome {
         let authentication: Authentication
         let engine: Engine
         do {
             authentication = try await Authentication.load(configuration)
-            engine = try await Engine(
-                settings: try EngineSettings(configuration), logger: logger, failed: { end.yield(.stop(reason: $0)) })
+            engine = try await Engine(settings: try EngineSettings(configuration), logger: logger) { event in
+                switch event {
+                case .failed(let reason): end.yield(.stop(reason: reason))
+                case .removed: end.yield(.removed)
+                case .asksToLeave(let user, let reply): end.yield(.leave(user: user, reply))
+                }
+            }
         } catch {
             throw failure(error, configuration)
         }
@@ -83,25 +100,22 @@ package enum Node {
         let places = zip(["listen", "tls-listen"], listeners).map { "\($0)=\($1.endpoint)" }.joined(separator: " ")
         FileHandle.standardOutput.write(Data("ready node=\(configuration.nodeName) \(places)\n".utf8))
 
-        var reason: String?
         let reload = Reload(started: configuration, reread: reread, front: front, logger: logger)
-        endings: for await ending in endings {
-            switch ending {
+        var outcome: Outcome?
+        while outcome == nil {
+            switch await endings.next() {
             case .reload: await reload.run()
-            case .stop(let why):
-                reason = why
-                break endings
+            case .stop(let why): outcome = why.map { .failed($0) } ?? .stopped
+            case .removed: outcome = .removed
+            case .leave(let user, let reply):
+                if await leave(front, engine, configuration, user: user, reply) { outcome = .left }
+            case nil: outcome = .stopped
             }
         }
-        logger.notice("stopping", metadata: reason.map { ["reason": "\($0)"] } ?? [:])
-        for listener in listeners { await listener.close() }
-        if reason == nil { await leave(front, engine, configuration) }
-        await engine.stop(patience: reason == nil ? patience : .zero)
-        await front.stop()
-        do { try await group.shutdownGracefully() } catch {
-            logger.warning("the front's loops did not stop in an orderly way", metadata: ["error": "\(error)"])
-        }
-        if let reason { throw NodeFailure(reason) }
+        let stop = NodeStop(front: front, engine: engine, listeners: listeners, group: group, logger: logger)
+        await stop.run(outcome ?? .stopped, window: configuration.drainWindow)
+        if case .failed(let reason) = outcome { throw NodeFailure(reason) }
+        return outcome ?? .stopped
     }
 
     /// What a running node is told.
@@ -109,6 +123,18 @@ package enum Node {
         case reload
         /// With a sentence where it cannot go on.
         case stop(reason: String?)
+        case removed
+        case leave(user: String, @Sendable (Result<RemovedMember, Refusal>) -> Void)
+    }
+
+    /// How the life of a node ended.
+    enum Outcome: Equatable {
+        case stopped
+        case failed(String)
+        /// By an operator: the data is set aside, and another node begins in its place.
+        case removed
+        /// By an operator, after it has handed over.
+        case left
     }
 
     /// The front's bounds, with no more connections than this process may have open files for.
@@ -124,21 +150,24 @@ package enum Node {
         return settings
     }
 
-    /// Sends every client to another node, and waits until they have gone or the window has passed.
-    private static func leave(_ front: Front, _ engine: Engine, _ configuration: NodeConfiguration) async {
-        let status = await engine.clusterStatus()
-        let others = status.members.filter { $0.id != engine.identity.id && $0.state == "alive" }
-        let nodes = others.compactMap { $0.listen.map { "\($0)" } }
-        let clock = ContinuousClock()
-        // With nowhere to go to, clients are told at once, and those that do not answer the close are not waited for.
-        let deadline = clock.now + (nodes.isEmpty ? .seconds(1) : configuration.drainWindow)
-        await front.drain(within: nodes.isEmpty ? .zero : configuration.drainWindow, nodes: nodes)
-        while clock.now < deadline {
-            var connections = 0
-            for port in front.ports { connections += await port.figures().connections }
-            if connections == 0 { return }
-            do { try await Task.sleep(for: .milliseconds(50)) } catch { return }
+    /// Moves every client away, hands over and takes the node out of the cluster. Whether it is out; where not, it goes on
+    /// as before.
+    private static func leave(
+        _ front: Front, _ engine: Engine, _ configuration: NodeConfiguration, user: String,
+        _ reply: @Sendable (Result<RemovedMember, Refusal>) -> Void
+    ) async -> Bool {
+        engine.logger.notice("an operator has this node leave the cluster", metadata: ["user": "\(user)"])
+        await NodeStop.drain(front, engine, window: configuration.drainWindow)
+        if let refusal = await engine.handOver() {
+            engine.logger.warning("this node stays after all", metadata: ["reason": "\(refusal.sentence)"])
+            engine.stay()
+            front.reopen()
+            reply(.failure(refusal))
+            return false
         }
+        reply(await engine.part(user: user))
+        engine.logger.notice("this node has left the cluster; what it held stays in its data directory")
+        return true
     }
 
     private static func warn(_ configuration: NodeConfiguration, _ logger: Logger) {
@@ -196,43 +225,7 @@ extension EngineSettings {
             advertisedFronts: fronts.filter { $0.port != 0 }.map(configuration.advertised), join: configuration.join,
             loops: configuration.loops, messageLimit: configuration.limits.messageBytes,
             replicas: configuration.replicas)
-    }
-}
-
-/// The cluster's key as a file.
-enum ClusterKeyFile {
-    /// The file in the data directory of a node that was given no key.
-    static let name = "cluster.key"
-
-    /// Reads the files that are named, or the data directory's own, which is made where it is missing.
-    static func load(_ configuration: NodeConfiguration) throws -> ClusterKeyRing {
-        let paths = configuration.clusterKeyFiles
-        if !paths.isEmpty { return try parse(try paths.map(read).joined(separator: "\n"), of: paths.joined(separator: ", ")) }
-        let path = configuration.dataDirectory + "/" + name
-        if FileManager.default.fileExists(atPath: path) { return try parse(try read(path), of: path) }
-        let keys = ClusterKeyRing.random()
-        guard FileManager.default.createFile(
-            atPath: path, contents: Data(keys.fileText.utf8), attributes: [.posixPermissions: 0o600])
-        else { throw NodeFailure("the cluster key \(path) cannot be written: \(String(cString: strerror(errno)))") }
-        return keys
-    }
-
-    private static func parse(_ text: String, of file: String) throws -> ClusterKeyRing {
-        do {
-            return try ClusterKeyRing(parsing: text)
-        } catch {
-            throw NodeFailure("cluster key file \(file): \(error)", isConfiguration: true)
-        }
-    }
-
-    private static func read(_ path: String) throws -> String {
-        do {
-            return try String(contentsOfFile: path, encoding: .utf8)
-        } catch {
-            throw NodeFailure(
-                "the cluster key file \(path) cannot be read: \((error as NSError).localizedDescription)",
-                isConfiguration: true)
-        }
+        versions = configuration.wireVersions
     }
 }
 

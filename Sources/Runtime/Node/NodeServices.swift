@@ -38,6 +38,14 @@ package protocol NodeServices: Sendable {
     /// The cluster as this node sees it now.
     func clusterStatus() async -> ClusterStatus
 
+    /// Has this node hand over what it holds and leave the cluster for good; answered when it has, and then the node stops.
+    func leave(user: String) async -> Result<RemovedMember, Refusal>
+
+    /// Removes a member that is dead, away or absent, for good, by its id or name.
+    ///
+    /// - Parameter isForced: also when fewer members than a majority are reachable, which may be a partition's side.
+    func forget(_ member: String, isForced: Bool, user: String) async -> Result<RemovedMember, Refusal>
+
     /// Whether the node can do its work: nil, or a sentence that says what fails. A dead peer is no reason.
     func unreadiness() async -> String?
 
@@ -82,5 +90,19 @@ package struct LoopStart {
         self.topics = topics
         self.heads = heads
         self.deliveredThrough = deliveredThrough
+    }
+}
+
+/// A node that was taken out of the cluster.
+package struct RemovedMember: Sendable, Equatable {
+    package let id: NodeID
+    package let name: String
+    /// How many members are left.
+    package let members: Int
+
+    package init(id: NodeID, name: String, members: Int) {
+        self.id = id
+        self.name = name
+        self.members = members
     }
 }

@@ -21,8 +21,10 @@ package final class SharedLedger: Sendable {
     private struct State {
         var sequencer: Sequencer
         var mailboxes: LoopMailboxes
-        /// Why nothing is taken at present; nil while all is well.
+        /// Why the disk takes nothing at present; nil while all is well.
         var trouble: String?
+        /// Why the node takes nothing any more; nil while it does.
+        var closed: String?
     }
 
     /// - Parameters:
@@ -51,6 +53,9 @@ package final class SharedLedger: Sendable {
     /// Stops taking records while the disk is in trouble, or takes them again.
     package func setTrouble(_ trouble: String?) { state.withLock { $0.trouble = trouble } }
 
+    /// Takes no records of this node's own any more, whatever the disk says, or takes them again.
+    package func setClosed(_ reason: String?) { state.withLock { $0.closed = reason } }
+
     /// Runs `body` on the sequencer and passes on what it sequenced. `loop` is the caller's own, which needs no waking.
     func sequence<Result: Sendable>(
         from loop: Int?, _ body: (inout Sequencer, inout [Sequenced]) -> sending Result
@@ -75,7 +80,7 @@ package final class SharedLedger: Sendable {
     /// Why nothing is taken at present.
     package var trouble: String? {
         let trouble = state.withLock { state in
-            state.trouble
+            state.closed ?? state.trouble
                 ?? (state.mailboxes.isFull ? "more messages wait to be delivered here than may: try again soon" : nil)
         }
         return trouble ?? (hasRoom() ? nil : "more records wait for this node's disk than may: try again soon")
@@ -128,7 +133,7 @@ package final class LoopLedger: Ledger, Sendable {
     }
 
     package func publish(_ drafts: [Draft]) -> [Result<Receipt, Refusal>] {
-        if let trouble = shared.trouble { return drafts.map { _ in .failure(.internal(trouble)) } }
+        if let trouble = shared.trouble { return drafts.map { _ in .failure(.unavailable(trouble)) } }
         let now = shared.now
         return shared.sequence(from: loop) { sequencer, batch in
             drafts.map { draft in
@@ -169,7 +174,7 @@ package final class LoopLedger: Ledger, Sendable {
         _ name: TopicName,
         _ body: (inout Sequencer, WallTime, inout [Sequenced]) -> Result<TopicDefinition, SequencerRefusal>
     ) -> Result<TopicWrite, Refusal> {
-        if let trouble = shared.trouble { return .failure(.internal(trouble)) }
+        if let trouble = shared.trouble { return .failure(.unavailable(trouble)) }
         let now = shared.now
         return shared.sequence(from: loop) { sequencer, batch in
             body(&sequencer, now, &batch)

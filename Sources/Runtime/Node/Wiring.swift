@@ -128,7 +128,7 @@ extension ControlPlane.Input {
     /// What the bus says, as the control plane takes it; nil for what concerns the bus alone.
     init?(_ event: BusEvent) {
         switch event {
-        case .opened(let node, let boot): self = .opened(node, boot: boot)
+        case .opened(let node, let boot, let version): self = .opened(node, boot: boot, version: version)
         case .frame(let node, let boot, let frame): self = .frame(frame, from: node, boot: boot)
         case .writable, .closed: return nil
         }

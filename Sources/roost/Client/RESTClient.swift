@@ -10,6 +10,18 @@ struct RESTClient {
     /// The most bytes of an answer: 64 MiB.
     private static let answerLimit = 64 << 20
 
+    init(addresses: [ServerAddress], token: String?) {
+        self.addresses = addresses
+        self.token = token
+    }
+
+    /// Why the first node is not ready; nil when it is.
+    func unreadiness() async throws(CommandFailure) -> String? {
+        let (status, bytes) = try await exchange(addresses[0], .GET, "/readyz", nil)
+        if status == 200 { return nil }
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
     init(_ options: ClientOptions) throws(CommandFailure) {
         addresses = try options.addresses()
         token = options.bearer

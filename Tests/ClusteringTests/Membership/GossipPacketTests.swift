@@ -85,7 +85,7 @@ struct GossipPacketTests {
             for effect in effects {
                 switch effect {
                 case .malformed: malformed += 1
-                case .conflict: survivor = try Self.membership(2, settings: settings)
+                case .conflict, .removed: survivor = try Self.membership(2, settings: settings)
                 case .send(let bytes, _, _, _): #expect(bytes.count <= 1_200, "round \(round)")
                 case .greet, .changed, .digest: break
                 }

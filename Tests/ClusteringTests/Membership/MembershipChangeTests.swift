@@ -127,25 +127,44 @@ struct MembershipChangeTests {
         #expect(network.run(for: .seconds(1)) { network.agrees })
     }
 
-    @Test("forgets a dead member everywhere, refuses to forget a living one, and takes up a later process of it")
-    func forgets() throws {
-        let network = VirtualNetwork(seed: 5)
-        try network.startCluster(of: 4)
-        network.run(for: .seconds(5))
-        network.crash(3)
-        network.run(for: .seconds(10))
-        var answers: [Bool] = []
-        for node in [UInt64(1), 2, 4, 9] {
-            network.act(0) { answers.append($0.forget(NodeID(rawValue: node), at: $1, into: &$2)) }
+    @Test("does not look for a node that was removed, and turns away whoever comes in its name")
+    func removes() throws {
+        for seed in UInt64(1)...20 {
+            let network = VirtualNetwork(seed: seed)
+            network.loss = 0.1
+            try network.startCluster(of: 4)
+            network.run(for: .seconds(5))
+            network.crash(3)
+            network.run(for: .seconds(10))
+            for index in 0..<3 { network.act(index) { $0.remove([NodeID(rawValue: 4)], at: $1, into: &$2) } }
+            for index in 0..<3 { #expect(network.state(of: 4, at: index) == .left, "seed \(seed)") }
+            let greetings = network.processes[0].greetings.count
+            network.run(for: .seconds(60))
+            #expect(network.processes[0].greetings.count == greetings, "seed \(seed): one that left is not looked for")
+            let late = try network.start(node: 4, seeds: [VirtualNetwork.seed])
+            #expect(network.run(for: .seconds(5)) { network.processes[late].isRemoved }, "seed \(seed)")
+            for index in 0..<3 { #expect(network.state(of: 4, at: index) == .left, "seed \(seed)") }
         }
-        #expect(answers == [false, false, true, false])
-        network.run(for: .seconds(2))
-        for index in 0..<3 { #expect(network.state(of: 4, at: index) == .left) }
-        let greetings = network.processes[0].greetings.count
-        network.run(for: .seconds(60))
-        #expect(network.processes[0].greetings.count == greetings, "one that left is not looked for")
-        try network.start(node: 4, seeds: [VirtualNetwork.seed])
-        #expect(network.run(for: .seconds(2)) { network.agrees })
+    }
+
+    @Test("lets a removed node know that lives on the other side of a partition, once that heals")
+    func removesAcrossPartition() throws {
+        for seed in UInt64(1)...20 {
+            let network = VirtualNetwork(seed: seed)
+            try network.startCluster(of: 5)
+            network.run(for: .seconds(5))
+            network.island = [NodeID(rawValue: 4), NodeID(rawValue: 5)]
+            network.run(for: .seconds(20))
+            for index in 0..<3 { network.act(index) { $0.remove([NodeID(rawValue: 4)], at: $1, into: &$2) } }
+            #expect(network.state(of: 4, at: 4) == .alive, "seed \(seed)")
+            network.island = nil
+            #expect(network.run(for: .seconds(30)) { network.processes[3].isRemoved }, "seed \(seed)")
+            #expect(
+                network.run(for: .seconds(60)) {
+                    network.state(of: 5, at: 0) == .alive && !network.processes[4].isRemoved
+                },
+                "seed \(seed): its companion is none the worse")
+        }
     }
 
     @Test("lets a node leave")

@@ -28,6 +28,8 @@ final class VirtualNetwork {
         var changes: [(at: MonotonicTime, member: Member, from: MemberState?)] = []
         /// Set when another process owns its node id.
         var conflict: Run?
+        /// Whether it was told that its node was removed.
+        var isRemoved = false
         /// Digests that came in.
         var digests: [(from: NodeID, bytes: [UInt8])] = []
         /// Endpoints that it greeted, with the time.
@@ -187,6 +189,9 @@ extension VirtualNetwork {
             processes[index].digests.append((from, bytes))
         case .conflict(_, let run):
             processes[index].conflict = run
+            processes[index].isUp = false
+        case .removed:
+            processes[index].isRemoved = true
             processes[index].isUp = false
         case .malformed(let error, let from):
             preconditionFailure("\(from) sent what cannot be read: \(error)")

@@ -36,11 +36,12 @@ final class BenchLedger: ReplicaLedger {
 struct LaneEnd {
     var replication: Replication
     let ledger: BenchLedger
-    let boot: Boot
+    var boot: Boot
     var frames: [[UInt8]] = []
     var reads: [(ReadPurpose, JournalRead)] = []
     var replicatedThrough: UInt64 = 0
     var shifts: [PresenceShift] = []
+    var outdated: [(peer: NodeID, version: UInt8)] = []
 
     var id: NodeID { ledger.origin.node }
 
@@ -66,6 +67,7 @@ struct LaneEnd {
             case .read(let purpose, let read): reads.append((purpose, read))
             case .replicated(let through): replicatedThrough = through
             case .presence(let more): shifts += more
+            case .outdated(let peer, let version): outdated.append((peer, version))
             case .readRing, .interestConfirmed, .cycle, .malformed: break
             }
         }
@@ -92,12 +94,36 @@ struct LaneBench {
     var left: LaneEnd
     var right: LaneEnd
 
-    init(_ settings: ReplicationSettings = ReplicationSettings()) {
+    /// - Parameter rightVersions: what the right speaks; with the left it agrees on the highest that both do.
+    init(_ settings: ReplicationSettings = ReplicationSettings(), rightVersions: WireVersions = .spoken) {
         left = LaneEnd(node: 1, settings)
-        right = LaneEnd(node: 2, settings)
+        var rightSettings = settings
+        rightSettings.versions = rightVersions
+        right = LaneEnd(node: 2, rightSettings)
+        open(in: settings.versions.common(with: rightVersions)!)
+    }
+
+    /// Opens a session between the two as they are.
+    private mutating func open(in version: UInt8) {
         let (leftBoot, rightBoot) = (left.boot, right.boot)
-        left.act { $0.opened(NodeID(rawValue: 2), boot: rightBoot, at: .zero, into: &$2) }
-        right.act { $0.opened(NodeID(rawValue: 1), boot: leftBoot, at: .zero, into: &$2) }
+        left.act { $0.opened(NodeID(rawValue: 2), boot: rightBoot, version: version, at: .zero, into: &$2) }
+        right.act { $0.opened(NodeID(rawValue: 1), boot: leftBoot, version: version, at: .zero, into: &$2) }
+    }
+
+    /// Ends the right's process, and begins another on what it had sequenced, which speaks all versions.
+    mutating func upgradeRight() {
+        let sequencer = right.ledger.sequencer
+        right = LaneEnd(node: 2)
+        right.ledger.sequencer = Sequencer(
+            start: SequencerStart(
+                origin: Origin(node: right.id, epoch: Epoch(rawValue: 9_000)), sequence: sequencer.sequence,
+                vector: sequencer.vector, registry: sequencer.registry))
+        right.boot = Boot(high: 2, low: 9_000)
+        right.replication = Replication(
+            settings: ReplicationSettings(), own: right.ledger.origin, vector: sequencer.vector,
+            sequence: sequencer.sequence, members: 2)
+        (left.frames, right.frames) = ([], [])
+        open(in: WireVersions.spoken.highest)
     }
 
     /// Delivers what the left has sent so far; what `isLost` accepts is lost.

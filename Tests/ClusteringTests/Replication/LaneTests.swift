@@ -230,6 +230,72 @@ struct LaneTests {
         bench.settle()
         #expect(vectorsAreEqual(bench))
     }
+
+    @Test("to a peer of the version before carries messages both ways, in that version")
+    func adjacentVersion() throws {
+        var bench = LaneBench(rightVersions: WireVersions(2...2))
+        bench.settle()
+        bench.left.write { [topic] sequencer, wall, batch in
+            _ = sequencer.create(
+                topic, kind: .stream, durability: .disk, owner: "", groups: [], settings: TopicSettings(), at: wall,
+                into: &batch)
+        }
+        let old = WireVersions(2...2)
+        #expect(try bench.left.frames.allSatisfy { try LaneFrame.decode($0, versions: old).version == 2 })
+        bench.settle()
+        publish(3, on: &bench.left)
+        bench.settle()
+        publish(3, on: &bench.right)
+        bench.settle()
+        #expect(vectorsAreEqual(bench))
+        #expect(bench.left.replication.lag(of: bench.right.id, at: .zero)?.version == 2)
+        #expect(bench.left.replication.counters.framesMalformed + bench.right.replication.counters.framesMalformed == 0)
+    }
+
+    @Test("stops before a removal that the peer's version cannot say, says so once, and brings it to a later build")
+    func removalToOldPeer() {
+        var bench = LaneBench(rightVersions: WireVersions(2...2))
+        bench.settle()
+        func remove(_ bench: inout LaneBench) {
+            bench.left.write { sequencer, wall, batch in
+                sequencer.remove(
+                    DepartureRecord(node: NodeID(rawValue: 7), name: "seven", user: ""), at: wall, into: &batch)
+            }
+        }
+        remove(&bench)
+        bench.settle()
+        bench.left.advance(to: .zero + .milliseconds(300))
+        bench.settle(at: .zero + .milliseconds(300))
+        #expect(bench.right.ledger.registry.departed.isEmpty && !vectorsAreEqual(bench))
+        #expect(bench.left.outdated.count == 1 && bench.left.outdated[0] == (bench.right.id, 2))
+        #expect(bench.right.replication.counters.framesMalformed == 0)
+        bench.upgradeRight()
+        bench.settle()
+        #expect(bench.right.ledger.registry.departed.keys.sorted() == [NodeID(rawValue: 7)])
+    }
+
+    @Test("to a node that was removed is closed, and what that node holds does not count")
+    func departed() {
+        var bench = bench()
+        bench.left.sync()
+        bench.right.sync()
+        bench.settle()
+        let before = bench.left.replicatedThrough
+        bench.left.write { sequencer, wall, batch in
+            sequencer.introduce(name: "one", at: wall, into: &batch)
+            sequencer.remove(DepartureRecord(node: NodeID(rawValue: 2), name: "two", user: ""), at: wall, into: &batch)
+        }
+        // The registry counts one member now, and that is enough; before, two would have been needed.
+        bench.left.advance(to: .zero + .milliseconds(300))
+        #expect(bench.left.replicatedThrough == before)
+        bench.left.sync()
+        #expect(bench.left.replicatedThrough == bench.left.ledger.sequencer.sequence)
+        bench.left.act { $0.depart([NodeID(rawValue: 2)], at: .zero, into: &$2) }
+        #expect(bench.left.replication.lag(of: bench.right.id, at: .zero) == nil)
+        publish(1, on: &bench.right)
+        bench.deliverLeft()
+        #expect(bench.left.ledger.vector[bench.right.ledger.origin, Slot(of: topic)] == 0)
+    }
 }
 
 @Suite("The form of a lane's frame")
@@ -250,6 +316,10 @@ struct LaneFrameTests {
                     Record(
                         origin: origin, slot: .system, position: 1, time: .zero, seen: 0,
                         body: .member(MemberRecord(node: origin.node, name: "one")))),
+                .record(
+                    Record(
+                        origin: origin, slot: .system, position: 2, time: .zero, seen: 1,
+                        body: .departure(DepartureRecord(node: origin.node, name: "one", user: "ann")))),
                 .absent(AbsentRun(origin: origin, slot: .system, from: 2, to: 3)),
                 .vector(vector), .pull(origin, after: vector.positions(of: origin)), .pulled(origin),
                 .pulse(digest: .max, interest: 1, presence: 2),
@@ -278,6 +348,24 @@ struct LaneFrameTests {
         bytes[0] = 1
         #expect(throws: FormatError.unknownVersion(found: 1, known: LaneFrame.formatVersion)) {
             try LaneFrame.decode(bytes)
+        }
+    }
+
+    @Test("is refused where it says what its version has no words for")
+    func tooNew() throws {
+        var frame = try frame()
+        frame.version = 2
+        #expect(throws: FormatError.self) { try LaneFrame.decode(frame.encode()) }
+        frame.items.removeAll { item in
+            switch item {
+            case .record(let record): record.isDeparture
+            case .presence, .presenceSet: true
+            default: false
+            }
+        }
+        #expect(try LaneFrame.decode(frame.encode()).version == 2)
+        #expect(throws: FormatError.unknownVersion(found: 3, known: 2)) {
+            try LaneFrame.decode(self.frame().encode(), versions: WireVersions(2...2))
         }
     }
 

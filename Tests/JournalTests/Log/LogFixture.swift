@@ -44,6 +44,10 @@ struct Author {
                     settings: TopicSettings(retention: retention))))
     }
 
+    mutating func removal(_ departure: DepartureRecord) -> Sequenced {
+        sequenced(.first, slot: .system, time: 1_000, .departure(departure))
+    }
+
     mutating func destruction(_ topic: TopicName = .news, generation: UInt32 = 1, time: UInt64 = 1) -> Sequenced {
         sequenced(.first, slot: .system, time: time, .topic(.destroyed(topic, generation: generation)))
     }

@@ -160,6 +160,15 @@ final class LoneNode: NodeServices {
 
     func unreadiness() async -> String? { "the disk is gone" }
 
+    func leave(user: String) async -> Result<RemovedMember, Refusal> {
+        .failure(.memberNeeded("\(user) asks the only member to leave"))
+    }
+
+    func forget(_ member: String, isForced: Bool, user: String) async -> Result<RemovedMember, Refusal> {
+        guard member == "gone" else { return .failure(.memberUnknown(member)) }
+        return .success(RemovedMember(id: NodeID(rawValue: 9), name: member, members: 1))
+    }
+
     func metrics() async -> [Metric] { [Metric("roost_lone", .gauge, help: "Alone.", 1)] }
 }
 

@@ -70,13 +70,51 @@ struct LinkSessionsTests {
         hello.sender = LinkEnd(node: bob.node, boot: alice.boot)
         #expect(atBob.receive(hello) == .init(dropped: .duplicateIdentity))
         hello.sender = alice.end
-        hello.wireVersion += 1
-        #expect(atBob.receive(hello) == .init(dropped: .unknownVersion))
-        hello.wireVersion -= 1
+        for foreign in [WireVersions(1...1), WireVersions(4...6)] {
+            hello.versions = foreign
+            #expect(atBob.receive(hello) == .init(dropped: .unknownVersion))
+        }
+        hello.versions = .spoken
         hello.messageLimit = 2 * 1024 * 1024
         #expect(atBob.receive(hello) == .init(dropped: .limitMismatch))
         hello.messageLimit = .max
         #expect(atBob.receive(hello) == .init(dropped: .limitMismatch))
+    }
+
+    @Test("open between builds of adjacent versions, and not where there is none in common")
+    func adjacentVersions() {
+        let cases: [(ClosedRange<UInt8>, ClosedRange<UInt8>, Bool)] = [
+            (2...3, 2...2, true), (2...3, 3...4, true), (2...2, 3...4, false),
+        ]
+        for (one, other, isOpen) in cases {
+            let left = LinkSample.identity(1, versions: WireVersions(one))
+            let right = LinkSample.identity(2, versions: WireVersions(other))
+            var (atLeft, atRight) = (sessions(left), sessions(right))
+            _ = open(&atLeft, left, &atRight, right)
+            #expect((atLeft[right.node] != nil) == isOpen && (atRight[left.node] != nil) == isOpen, "\(one) \(other)")
+        }
+    }
+
+    @Test("hold two runs of one node apart where they may be copies, and let the one heard of least go for a third")
+    func twins() {
+        var atBob = LinkSessions(identity: bob, bound: 8, frameLimit: 2 * 1024 * 1024, runsPerNode: 2)
+        let runs = [555, 556, 557].map { LinkSample.identity(1, boot: $0) }
+        var recorded: [LinkHello] = []
+        for run in runs[..<2] {
+            var there = sessions(run)
+            recorded += open(&there, run, &atBob, bob)
+        }
+        #expect(atBob[runs[0].end] != nil && atBob[runs[1].end] != nil && atBob.count == 2)
+        atBob.heard(runs[0].end)
+        var there = sessions(runs[2])
+        _ = open(&there, runs[2], &atBob, bob)
+        #expect(atBob[runs[0].end] != nil && atBob[runs[1].end] == nil && atBob[runs[2].end] != nil)
+        for hello in recorded where hello.sender == runs[1].end { #expect(!atBob.receive(hello).opened) }
+        // A copy of this very node is met too, so that the two can find out who is to go.
+        let copy = LinkSample.identity(2, boot: 999)
+        var atCopy = LinkSessions(identity: copy, bound: 8, frameLimit: 2 * 1024 * 1024, runsPerNode: 2)
+        _ = open(&atCopy, copy, &atBob, bob)
+        #expect(atBob[copy.end] != nil && atCopy[bob.end] != nil)
     }
 
     @Test("stay within their bound; the one unheard for longest goes")

@@ -109,11 +109,12 @@ enum LinkSample {
     }
 
     static func identity(
-        _ node: UInt64, boot: UInt64? = nil, cluster: String = "flock", messageLimit: Int = 1024 * 1024
+        _ node: UInt64, boot: UInt64? = nil, cluster: String = "flock", messageLimit: Int = 1024 * 1024,
+        versions: WireVersions = .spoken
     ) -> LinkIdentity {
         LinkIdentity(
             node: NodeID(rawValue: node), boot: Boot(high: 0xB007, low: boot ?? node * 100), cluster: cluster,
-            messageLimit: messageLimit, advertised: Endpoint(host: "127.0.0.1", port: 7336))
+            messageLimit: messageLimit, advertised: Endpoint(host: "127.0.0.1", port: 7336), versions: versions)
     }
 }
 
@@ -147,7 +148,7 @@ struct TestBus {
     /// Waits for a session with a run of a peer.
     func awaitOpened(_ peer: LinkIdentity) throws {
         try events.await("a session with \(peer.node)") { events in
-            events.contains(.opened(peer.node, peerBoot: peer.boot)) ? () : nil
+            events.contains(.opened(peer.node, peerBoot: peer.boot, version: WireVersions.spoken.highest)) ? () : nil
         }
     }
 

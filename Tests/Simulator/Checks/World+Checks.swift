@@ -105,6 +105,17 @@ extension World {
         return true
     }
 
+    /// Removes a member through another node's ledger, as an operator does; false where that node does not run or refuses.
+    @discardableResult
+    package func remove(_ victim: Int, on node: Int) -> Bool {
+        guard let process = nodes[node].process, process.ledger.trouble == nil, victim != node else { return false }
+        let departure = DepartureRecord(node: nodes[victim].id, name: "node-\(victim)", user: "")
+        process.ledger.sequence { sequencer, wall, batch in sequencer.remove(departure, at: wall, into: &batch) }
+        process.settle()
+        note("removes", node: node, UInt64(victim))
+        return true
+    }
+
     /// Lets every running node drop and rewrite segments, as it does every few seconds.
     package func keepHouse() {
         for process in nodes.compactMap(\.process) { process.disk.keepHouse(at: process.node.wall) }

@@ -59,6 +59,8 @@ package final class VirtualNode {
     /// Whether the flaw that happens once has happened.
     var hasSkippedFrame = false
     package private(set) var process: VirtualProcess?
+    /// Whether it has learnt that an operator removed it; it does not start again.
+    package internal(set) var isRemoved = false
     /// Told when a process has started.
     package var onStart: (VirtualProcess) -> Void = { _ in }
     private unowned let world: World
@@ -94,6 +96,7 @@ package final class VirtualNode {
     @discardableResult
     package func start() -> Bool {
         precondition(process == nil, "a node runs one process at a time")
+        guard !isRemoved else { return false }
         do {
             if settings.setsClockAtStart { settings.skew = .zero }
             calendar = Calendar(system: clock, at: world.now, patience: settings.clockPatience)

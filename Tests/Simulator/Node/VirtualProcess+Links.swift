@@ -83,7 +83,7 @@ extension VirtualProcess {
         guard echo == boot, isNew else { return }
         links.bus[peer] = peerBoot
         world.note("bus opened", node: node.index, UInt64(peer))
-        post(.opened(id(of: peer), boot: peerBoot))
+        post(.opened(id(of: peer), boot: peerBoot, version: LaneFrame.formatVersion))
     }
 
     private func takeGossipHello(_ echo: Boot?, from peer: Int, boot peerBoot: Boot) {

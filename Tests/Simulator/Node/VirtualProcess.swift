@@ -60,6 +60,9 @@ package final class VirtualProcess {
         front = Front(process: self)
     }
 
+    /// The members by its registry, in order.
+    package var members: [NodeID] { ledger.sequencer.registry.members.keys.sorted() }
+
     func begin() {
         ledger.onBatch = { [unowned self] batch, woken in
             disk.append(batch)
@@ -143,6 +146,11 @@ package final class VirtualProcess {
         case .disconnect(let peer): links.targets.remove(Self.index(of: peer))
         case .memberChanged(let member, _):
             world.note("member", node: node.index, member.id.rawValue << 8 | UInt64(member.state.rawValue))
+        case .removed:
+            world.note("removed", node: node.index)
+            node.isRemoved = true
+            // A real node begins anew under another id; what matters here is that this one is gone.
+            after(.microseconds(1)) { [unowned node] in node.stop(.killed) }
         case .conflict: preconditionFailure("seed \(world.seed): node \(node.index) met a process with its own id")
         case .malformed(let error, let peer):
             preconditionFailure("seed \(world.seed): \(peer) sent what cannot be read: \(error)")
@@ -172,6 +180,8 @@ package final class VirtualProcess {
         case .interestConfirmed(let loop, let id): front?.interestConfirmed(loop: loop, id: id)
         case .presence: preconditionFailure("the control plane tells of presence by itself")
         case .cycle: break
+        case .outdated(let peer, _):
+            preconditionFailure("seed \(world.seed): all virtual nodes speak one version, \(peer) too")
         case .malformed(let error, let peer):
             preconditionFailure("seed \(world.seed): \(peer) sent a frame that cannot be read: \(error)")
         }

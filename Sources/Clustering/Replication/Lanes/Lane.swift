@@ -6,6 +6,11 @@ import Model
 struct Lane {
     let peer: NodeID
     let boot: Boot
+    /// The version of the lane format that both ends speak.
+    let version: UInt8
+    /// Whether the peer is owed something that its version has no words for: it gets nothing more, and catches up as a
+    /// later version.
+    var isOutdated = false
     var outbound = Outbound()
     var inbound = Inbound()
     /// What the peer said to hold, when it last did.
@@ -17,6 +22,8 @@ struct Lane {
     var lastHeard: MonotonicTime
     var lastCycle: MonotonicTime
     var lastVectorSent: MonotonicTime?
+    /// When the peer last showed a hash equal to this node's.
+    var sameDigestAt: MonotonicTime?
     var interest = PeerInterest()
     /// How many subscribers the peer has, by topic.
     var subscribers: [TopicName: UInt64] = [:]
@@ -176,9 +183,10 @@ struct Lane {
         }
     }
 
-    init(peer: NodeID, boot: Boot, at now: MonotonicTime) {
+    init(peer: NodeID, boot: Boot, version: UInt8, at now: MonotonicTime) {
         self.peer = peer
         self.boot = boot
+        self.version = version
         lastHeard = now
         lastCycle = now
         outbound.lastProgress = now
@@ -187,7 +195,7 @@ struct Lane {
 
     /// How many bytes may be sent now.
     func room(_ settings: ReplicationSettings) -> Int {
-        guard outbound.unsynced.count < settings.maximumUnsyncedFrames else { return 0 }
+        guard !isOutdated, outbound.unsynced.count < settings.maximumUnsyncedFrames else { return 0 }
         return min(settings.windowBytes, Int(clamping: outbound.credit)) - outbound.unreceivedBytes
     }
 

@@ -6,12 +6,14 @@ import Model
 /// varints, then items, each a kind u8 and its fields. The link below keeps frames whole, sealed and in one session of
 /// two boots.
 package struct LaneFrame: Sendable {
-    /// The version of the lane format; peers that speak another are refused. Version 2 brought the
-    /// items with which memory topics are fetched, version 3 presence.
-    package static let formatVersion: UInt8 = 3
+    /// The highest version of the lane format that this build writes; which one a lane has is agreed on when its
+    /// session opens (``WireVersions``).
+    package static let formatVersion = WireVersions.spoken.highest
     /// How full a frame is filled before the next one begins, in bytes.
     package static let targetBytes = 64 * 1_024
 
+    /// The version that it is written in.
+    package var version: UInt8
     /// Dense from 1 in a session; 0 for a frame outside the stream, which carries acknowledgements only.
     package var sequence: UInt64
     /// The last frame of the peer's stream that was taken in.
@@ -22,7 +24,11 @@ package struct LaneFrame: Sendable {
     package var credit: UInt64
     package var items: [LaneItem]
 
-    package init(sequence: UInt64, received: UInt64, durable: UInt64, credit: UInt64, items: [LaneItem]) {
+    package init(
+        version: UInt8 = LaneFrame.formatVersion, sequence: UInt64, received: UInt64, durable: UInt64, credit: UInt64,
+        items: [LaneItem]
+    ) {
+        self.version = version
         self.sequence = sequence
         self.received = received
         self.durable = durable
@@ -32,20 +38,27 @@ package struct LaneFrame: Sendable {
 
     package func encode() -> [UInt8] {
         var writer = ByteWriter(reservingCapacity: 1_024)
-        writer.u8(Self.formatVersion)
+        writer.u8(version)
         for field in [sequence, received, durable, credit] { writer.varint(field) }
-        for item in items { item.encode(into: &writer) }
+        for item in items { item.encode(into: &writer, version: version) }
         return writer.bytes
     }
 
-    package static func decode(_ bytes: [UInt8]) throws(FormatError) -> LaneFrame {
+    /// Reads a frame of any version that is spoken.
+    package static func decode(
+        _ bytes: [UInt8], versions: WireVersions = .spoken
+    ) throws(FormatError) -> LaneFrame {
         var reader = ByteReader(bytes)
         let version = try reader.u8()
-        guard version == formatVersion else { throw .unknownVersion(found: version, known: formatVersion) }
+        guard versions.contains(version) else { throw .unknownVersion(found: version, known: versions.highest) }
         var frame = LaneFrame(
-            sequence: try reader.varint(), received: try reader.varint(), durable: try reader.varint(),
+            version: version, sequence: try reader.varint(), received: try reader.varint(), durable: try reader.varint(),
             credit: try reader.varint(), items: [])
-        while !reader.isAtEnd { frame.items.append(try LaneItem.decode(from: &reader)) }
+        while !reader.isAtEnd {
+            let item = try LaneItem.decode(from: &reader)
+            guard item.needs <= version else { throw .invalid("an item of version \(item.needs)") }
+            frame.items.append(item)
+        }
         return frame
     }
 }

@@ -16,7 +16,7 @@ package enum LaneItem: Sendable {
     case pulled(Origin)
     /// A hash over the journals of ended epochs, and the versions of the peer's interest and presence that the sender
     /// holds.
-    case pulse(digest: UInt64, interest: UInt64, presence: UInt64)
+    case pulse(digest: UInt64, interest: UInt64, presence: UInt64?)
     /// Changes that make the sender's interest of version `base` into that of `version`; base 0 replaces all.
     case interest(base: UInt64, version: UInt64, added: [TopicFilter], removed: [TopicFilter])
     /// The sender forwards by this version from here on; the heads are those of its memory topics that it concerns.
@@ -56,6 +56,15 @@ extension LaneItem {
         if case .start = self { true } else { false }
     }
 
+    /// The lowest version of the lane format that has it.
+    var needs: UInt8 {
+        switch self {
+        case .record(let record): record.needs
+        case .presence, .presenceSet: WireVersions.presence
+        default: WireVersions.spoken.lowest
+        }
+    }
+
     /// The most filters, heads or counts in one item.
     package static let maximumEntries = 65_536
     /// How many heads one item carries at most when they are repeated, so that it fits a frame.
@@ -63,7 +72,8 @@ extension LaneItem {
     /// About how many bytes of presence one item carries.
     static let presenceBytes = 32_768
 
-    func encode(into writer: inout ByteWriter) {
+    /// Appends the item as it is written in a version of the lane format that has it.
+    func encode(into writer: inout ByteWriter, version: UInt8) {
         switch self {
         case .start(let vector, let epoch):
             writer.u8(1)
@@ -89,10 +99,11 @@ extension LaneItem {
             writer.u8(6)
             writer.origin(origin)
         case .pulse(let digest, let interest, let presence):
-            writer.u8(7)
+            // Version 2 has a pulse without presence.
+            writer.u8(version < WireVersions.presence ? 7 : 17)
             writer.u64(digest)
             writer.varint(interest)
-            writer.varint(presence)
+            if version >= WireVersions.presence { writer.varint(presence ?? 0) }
         case .interest(let base, let version, let added, let removed):
             writer.u8(8)
             writer.varint(base)
@@ -150,7 +161,8 @@ extension LaneItem {
             for _ in 0..<Slot.count { positions.append(try reader.varint()) }
             return .pull(origin, after: positions)
         case 6: return .pulled(try reader.origin())
-        case 7:
+        case 7: return .pulse(digest: try reader.u64(), interest: try reader.varint(), presence: nil)
+        case 17:
             return .pulse(
                 digest: try reader.u64(), interest: try reader.varint(), presence: try reader.varint())
         case 8:
@@ -182,6 +194,13 @@ extension LaneItem {
                 version: version, isFirst: flags & 1 != 0, isLast: flags & 2 != 0, try reader.entries())
         case let kind: throw .invalid("lane item kind \(kind)")
         }
+    }
+}
+
+extension Record {
+    /// The lowest version of the lane format that has such records.
+    var needs: UInt8 {
+        if case .departure = body { WireVersions.departures } else { WireVersions.spoken.lowest }
     }
 }
 

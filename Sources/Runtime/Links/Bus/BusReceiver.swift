@@ -89,7 +89,10 @@ final class BusReceiver {
             openers[hello.sender.boot] = FrameOpener(
                 identity: bus.identity, peer: hello.sender, channel: .bus, keys: bus.keys,
                 firstCounter: hello.firstCounter)
-            events.append(.opened(hello.sender.node, peerBoot: hello.sender.boot))
+            guard let version = bus.identity.versions.common(with: hello.versions) else {
+                preconditionFailure("a session opens only where there is a version in common")
+            }
+            events.append(.opened(hello.sender.node, peerBoot: hello.sender.boot, version: version))
         }
     }
 

@@ -52,8 +52,8 @@ package enum BusError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// What the bus tells its owner.
 package enum BusEvent: Sendable, Equatable {
-    /// There is a session with this run of a node; its predecessor's frames are gone.
-    case opened(NodeID, peerBoot: Boot)
+    /// There is a session with this run of a node, in which both speak this version; its predecessor's frames are gone.
+    case opened(NodeID, peerBoot: Boot, version: UInt8)
     /// A verified frame of the session.
     case frame(NodeID, boot: Boot, [UInt8])
     /// The queue, which had refused a frame, is at most half full again.

@@ -8,13 +8,15 @@ final class GossipLoop {
     private static let turn = 256
 
     private final class Peer {
+        let node: NodeID
         let sealer: FrameSealer
         let opener: FrameOpener
         var address: GossipAddress
         var endpoint: Endpoint
         var unheard: Int
 
-        init(sealer: FrameSealer, opener: FrameOpener, address: GossipAddress, unheard: Int) {
+        init(node: NodeID, sealer: FrameSealer, opener: FrameOpener, address: GossipAddress, unheard: Int) {
+            self.node = node
             self.sealer = sealer
             self.opener = opener
             self.address = address
@@ -30,8 +32,7 @@ final class GossipLoop {
     private let helloSealer: HelloSealer
     private let helloOpener: HelloOpener
     private var sessions: LinkSessions
-    private var peers: [NodeID: Peer] = [:]
-    private var nodes: [Boot: NodeID] = [:]
+    private var peers: [Boot: Peer] = [:]
     private var budget: TokenBucket
     /// Above every counter that a sealer of this socket has used: an evicted session's keys may come back.
     private var freshCounter: UInt64 = 1
@@ -50,7 +51,8 @@ final class GossipLoop {
         helloSealer = HelloSealer(identity: core.identity, channel: .gossip, keys: core.keys, random: core.random)
         helloOpener = HelloOpener(identity: core.identity, channel: .gossip, keys: core.keys)
         // The receive limit is the bus's to assert; here every message limit that the bus could take passes.
-        sessions = LinkSessions(identity: core.identity, bound: core.settings.peerLimit, frameLimit: .max)
+        sessions = LinkSessions(
+            identity: core.identity, bound: core.settings.peerLimit, frameLimit: .max, runsPerNode: 2)
         budget = TokenBucket(
             burst: core.settings.answerBurst, perSecond: core.settings.answerRate, at: LinkClock.now())
     }
@@ -81,25 +83,25 @@ final class GossipLoop {
                 return addresses.greetWhenKnown(endpoint)
             }
             say(sessions.hello(to: nil, firstCounter: freshCounter), to: address)
-        case .packet(let packet, let node, let endpoint): send(packet, to: node, at: endpoint, now: now)
+        case .packet(let packet, let end, let endpoint): send(packet, to: end, at: endpoint, now: now)
         case .resolved(let endpoint, let address):
             guard addresses.take(endpoint, address: address, at: now), let address else { return }
             say(sessions.hello(to: nil, firstCounter: freshCounter), to: address)
         }
     }
 
-    private func send(_ packet: [UInt8], to node: NodeID, at endpoint: Endpoint, now: MonotonicTime) {
-        let peer = peers[node]
+    private func send(_ packet: [UInt8], to end: LinkEnd, at endpoint: Endpoint, now: MonotonicTime) {
+        let peer = peers[end.boot].flatMap { $0.node == end.node ? $0 : nil }
         guard let address = addresses.address(of: endpoint, at: now) ?? peer?.address else {
             return counters.drop(.unreachable)
         }
         guard let peer else {
-            say(sessions.hello(to: node, firstCounter: freshCounter), to: address)
+            say(sessions.hello(to: nil, firstCounter: freshCounter), to: address)
             return counters.drop(.noSession)
         }
         // A peer that is silent may have lost the session, or never opened it: the hello's third step may be lost.
         if peer.unheard >= core.settings.unheardLimit {
-            say(sessions.hello(to: node, firstCounter: peer.sealer.nextCounter), to: address)
+            say(sessions.hello(to: end, firstCounter: peer.sealer.nextCounter), to: address)
         } else {
             peer.unheard += 1
         }
@@ -150,12 +152,12 @@ final class GossipLoop {
 
     private func answer(_ hello: LinkHello, to source: GossipAddress, at now: MonotonicTime) {
         guard budget.take(at: now) else { return counters.drop(.answerLimited) }
-        let first = peers[hello.sender.node]?.sealer.nextCounter ?? freshCounter
+        let first = peers[hello.sender.boot]?.sealer.nextCounter ?? freshCounter
         say(sessions.answer(to: hello, firstCounter: first), to: source)
     }
 
     private func receivePacket(_ bytes: UnsafeRawBufferPointer, _ header: SealedHeader, from source: GossipAddress) {
-        guard let node = nodes[header.boot], let peer = peers[node] else { return counters.drop(.staleBoot) }
+        guard let peer = peers[header.boot] else { return counters.drop(.staleBoot) }
         switch peer.opener.open(bytes, header: header) {
         case .failure(let reason): counters.drop(reason)
         case .success(let packet):
@@ -164,24 +166,24 @@ final class GossipLoop {
                 peer.address = source
                 peer.endpoint = source.endpoint
             }
-            sessions.heard(node)
+            sessions.heard(LinkEnd(node: peer.node, boot: header.boot))
             counters.received += 1
             counters.bytesReceived += UInt64(packet.count)
-            events.append(.packet(node, boot: header.boot, at: peer.endpoint, packet))
+            events.append(.packet(peer.node, boot: header.boot, at: peer.endpoint, packet))
         }
     }
 
     private func begin(_ hello: LinkHello, from source: GossipAddress) {
         let end = hello.sender
         let peer = Peer(
+            node: end.node,
             sealer: FrameSealer(
                 identity: core.identity, peer: end, channel: .gossip, keys: core.keys, firstCounter: freshCounter),
             opener: FrameOpener(
                 identity: core.identity, peer: end, channel: .gossip, keys: core.keys,
                 firstCounter: hello.firstCounter),
             address: source, unheard: core.settings.unheardLimit)
-        peers[end.node] = peer
-        nodes[end.boot] = end.node
+        peers[end.boot] = peer
         events.append(.met(end.node, boot: end.boot, at: peer.endpoint))
     }
 
@@ -194,8 +196,7 @@ final class GossipLoop {
     }
 
     private func end(_ end: LinkEnd) {
-        nodes[end.boot] = nil
-        guard let peer = peers.removeValue(forKey: end.node) else { return }
+        guard let peer = peers.removeValue(forKey: end.boot) else { return }
         freshCounter = max(freshCounter, peer.sealer.nextCounter)
     }
 

@@ -30,12 +30,13 @@ package final class GossipSocket: Sendable {
         core.post(.greet(endpoint), bytes: 0)
     }
 
-    /// Sends a packet within the session with a node. Without one a hello goes in its place, and the packet is dropped.
-    package func send(_ packet: [UInt8], to node: NodeID, at endpoint: Endpoint) {
+    /// Sends a packet within the session with a run of a node. Without one a hello goes in its place, and the packet is
+    /// dropped.
+    package func send(_ packet: [UInt8], to node: NodeID, boot: Boot, at endpoint: Endpoint) {
         guard packet.count <= core.settings.packetLimit else {
             return core.state.withLock { $0.counters.drop(.oversized) }
         }
-        core.post(.packet(packet, node, endpoint), bytes: packet.count)
+        core.post(.packet(packet, LinkEnd(node: node, boot: boot), endpoint), bytes: packet.count)
     }
 
     /// Ends the thread and the socket; later calls do nothing.
@@ -55,7 +56,7 @@ final class GossipCore: Sendable {
     /// What the thread is to do, in order.
     enum Command {
         case greet(Endpoint)
-        case packet([UInt8], NodeID, Endpoint)
+        case packet([UInt8], LinkEnd, Endpoint)
         case resolved(Endpoint, GossipAddress?)
     }
 

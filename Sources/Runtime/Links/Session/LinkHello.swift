@@ -3,12 +3,11 @@ import Model
 /// An introduction: who is there, in which run, and what of the peer it has seen.
 ///
 /// Every hello is padded to one length, so an answer is never larger than what it answers. Readers pass over bytes
-/// after the fields they know, where later fields will go.
+/// after the fields they know, where later fields will go. The highest version came there: a build that knows only one
+/// writes zeros in its place, and compares the lowest with its own.
 package struct LinkHello: Equatable, Sendable {
     /// The layout of the fields that this build writes and reads.
     package static let layout: UInt8 = 1
-    /// The version of what nodes say inside sessions; nodes of different versions open none.
-    package static let wireVersion: UInt16 = 2
     /// The length of a sealed hello, in bytes.
     package static let sealedLength = 512
     /// The longest host name in an endpoint, in bytes (RFC 1035 §2.3.4).
@@ -38,8 +37,8 @@ package struct LinkHello: Equatable, Sendable {
     package var hasSession: Bool
     /// No frame that the sender seals from now on has a counter below this.
     package var firstCounter: UInt64
-    /// The version of what it says inside sessions.
-    package var wireVersion: UInt16
+    /// The versions of what it says inside sessions; nodes that have none in common open none.
+    package var versions: WireVersions
     /// The largest message that the sender takes from a client, in bytes.
     package var messageLimit: Int
     /// Where the sender's bus is reached.
@@ -47,14 +46,14 @@ package struct LinkHello: Equatable, Sendable {
 
     package init(
         sender: LinkEnd, ticket: UInt64, echo: Echo?, hasSession: Bool, firstCounter: UInt64,
-        wireVersion: UInt16 = LinkHello.wireVersion, messageLimit: Int, advertised: Endpoint
+        versions: WireVersions = .spoken, messageLimit: Int, advertised: Endpoint
     ) {
         self.sender = sender
         self.ticket = ticket
         self.echo = echo
         self.hasSession = hasSession
         self.firstCounter = firstCounter
-        self.wireVersion = wireVersion
+        self.versions = versions
         self.messageLimit = messageLimit
         self.advertised = advertised
     }
@@ -64,7 +63,7 @@ package struct LinkHello: Equatable, Sendable {
         let length = Self.sealedLength - SealedHeader.helloOverhead
         var writer = ByteWriter(reservingCapacity: length)
         writer.u8(Self.layout)
-        writer.u16(wireVersion)
+        writer.u16(UInt16(versions.lowest))
         writer.u64(sender.node.rawValue)
         writer.boot(sender.boot)
         writer.u64(ticket)
@@ -75,6 +74,7 @@ package struct LinkHello: Equatable, Sendable {
         writer.u64(UInt64(messageLimit))
         writer.u16(advertised.port)
         writer.string(advertised.host)
+        writer.u16(versions.highest == versions.lowest ? 0 : UInt16(versions.highest))
         precondition(writer.bytes.count <= length, "a host name of at most 255 bytes")
         writer.raw(repeatElement(0, count: length - writer.bytes.count))
         return writer.bytes
@@ -85,7 +85,7 @@ package struct LinkHello: Equatable, Sendable {
         var reader = ByteReader(bytes)
         let layout = try reader.u8()
         guard layout == Self.layout else { throw .unknownVersion(found: layout, known: Self.layout) }
-        wireVersion = try reader.u16()
+        let lowest = try reader.version()
         sender = LinkEnd(node: NodeID(rawValue: try reader.u64()), boot: try reader.boot())
         guard sender.node.rawValue != 0 else { throw .invalid("node") }
         ticket = try reader.u64()
@@ -100,6 +100,9 @@ package struct LinkHello: Equatable, Sendable {
         let host = try reader.string()
         guard host.utf8.count <= Self.maximumHost else { throw .invalid("host") }
         advertised = Endpoint(host: host, port: port)
+        let highest = try reader.version()
+        guard highest == 0 || highest >= lowest else { throw .invalid("versions") }
+        versions = WireVersions(lowest...max(lowest, highest))
     }
 }
 
@@ -112,4 +115,7 @@ extension ByteWriter {
 
 extension ByteReader {
     fileprivate mutating func boot() throws(FormatError) -> Boot { Boot(high: try u64(), low: try u64()) }
+
+    /// A version in two bytes; those above 255 are as good as 255, which no build speaks.
+    fileprivate mutating func version() throws(FormatError) -> UInt8 { UInt8(clamping: try u16()) }
 }

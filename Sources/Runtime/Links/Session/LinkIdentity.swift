@@ -15,8 +15,13 @@ package struct LinkIdentity: Sendable {
     package let messageLimit: Int
     /// Where other nodes reach this one's bus.
     package let advertised: Endpoint
+    /// What this node speaks inside sessions.
+    package let versions: WireVersions
 
-    package init(node: NodeID, boot: Boot, cluster: String, messageLimit: Int, advertised: Endpoint) {
+    package init(
+        node: NodeID, boot: Boot, cluster: String, messageLimit: Int, advertised: Endpoint,
+        versions: WireVersions = .spoken
+    ) {
         precondition(node.rawValue != 0, "a node has an identity")
         precondition(!cluster.isEmpty, "a cluster has a name")
         self.node = node
@@ -24,6 +29,7 @@ package struct LinkIdentity: Sendable {
         self.cluster = cluster
         self.messageLimit = messageLimit
         self.advertised = advertised
+        self.versions = versions
     }
 
     /// The identity and boot as one end of a session.
