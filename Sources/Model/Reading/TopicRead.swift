@@ -27,6 +27,11 @@ package struct TopicRead: Sendable {
         self.messageLimit = messageLimit
         self.byteLimit = byteLimit
     }
+
+    /// The same of the same topic, read otherwise.
+    package func with(_ mode: Mode) -> TopicRead {
+        TopicRead(topic: topic, generation: generation, mode: mode, messageLimit: messageLimit, byteLimit: byteLimit)
+    }
 }
 
 /// Where in a topic a reader begins.

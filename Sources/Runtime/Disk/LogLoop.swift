@@ -12,6 +12,9 @@ struct LogLoop: ~Copyable {
     private var parked: [(read: TopicRead, reply: @Sendable (Result<TopicPage, StorageError>) -> Void)] = []
     private var toldDurable: UInt64
     private var isStalled = false
+    /// When the sync that is under way began; nil while there is none.
+    private var syncStartedAt: MonotonicTime?
+    private var isSlow = false
     private var hasFailed = false
     private var isClosing = false
     private var retryAt = MonotonicTime.zero
@@ -47,8 +50,12 @@ struct LogLoop: ~Copyable {
             for command in mailbox.take(until: nextTurn(after: clocks().monotonic)) { obey(command) }
             write(written)
             answerParked()
-            if let ticket = nextSync(at: clocks().monotonic) { syncs.put(ticket) }
+            if let ticket = nextSync(at: clocks().monotonic) {
+                syncStartedAt = clocks().monotonic
+                syncs.put(ticket)
+            }
             tellDurable()
+            watchSync()
             if clocks().monotonic >= houseAt, !hasFailed { keepHouse() }
         }
         syncs.put(nil)
@@ -59,6 +66,7 @@ struct LogLoop: ~Copyable {
     private func nextTurn(after now: MonotonicTime) -> MonotonicTime {
         var next = min(houseAt, now + Self.unhurriedDelay)
         if isStalled { next = min(next, retryAt) }
+        if let syncStartedAt, !isSlow, !hasFailed { next = min(next, syncStartedAt + settings.slowSyncLimit) }
         // A sync that is due and was not begun waits for the one under way, whose end calls.
         return syncAt > now ? min(next, syncAt) : next
     }
@@ -81,6 +89,19 @@ struct LogLoop: ~Copyable {
         }
     }
 
+    /// Says so when a sync takes too long, and when it has come to its end after all.
+    private mutating func watchSync() {
+        guard !hasFailed else { return }
+        if let syncStartedAt {
+            guard !isSlow, clocks().monotonic - syncStartedAt >= settings.slowSyncLimit else { return }
+            isSlow = true
+            if !isStalled { notify(.slow(settings.slowSyncLimit)) }
+        } else if isSlow {
+            isSlow = false
+            if !isStalled { notify(.recovered) }
+        }
+    }
+
     private mutating func obey(_ command: LogCommand) {
         switch command {
         case .append(let batch): pending.append(contentsOf: batch)
@@ -92,8 +113,11 @@ struct LogLoop: ~Copyable {
             do { reply(.success(try log.scan(scan))) } catch { reply(.failure(error)) }
         case .ring(let topic, let partition, let offset, let byteLimit, let reply):
             reply(log.ring(of: topic, partition, after: offset, byteLimit: byteLimit))
-        case .synced(let ticket, nil): log.synced(ticket)
+        case .synced(let ticket, nil):
+            syncStartedAt = nil
+            log.synced(ticket)
         case .synced(_, let error?):
+            syncStartedAt = nil
             log.failed(error)
             fail(error)
         case .close: isClosing = true
@@ -122,7 +146,7 @@ struct LogLoop: ~Copyable {
             written(cost)
             if isStalled {
                 isStalled = false
-                notify(.recovered)
+                notify(isSlow ? .slow(settings.slowSyncLimit) : .recovered)
             }
         }
         pending = []
@@ -146,10 +170,8 @@ struct LogLoop: ~Copyable {
         var waiting: [(read: TopicRead, reply: @Sendable (Result<TopicPage, StorageError>) -> Void)] = []
         for (read, reply) in parked {
             do {
-                if let page = try log.read(read, at: clocks().wall) {
+                if let page = try log.read(asFarAsWritten(read), at: clocks().wall) {
                     reply(.success(page))
-                } else if let failure = log.failure {
-                    reply(.failure(failure))
                 } else {
                     waiting.append((read, reply))
                 }
@@ -158,6 +180,20 @@ struct LogLoop: ~Copyable {
             }
         }
         parked = waiting
+    }
+
+    /// The read as it can be answered while the disk takes nothing: what is written is served, and only what comes after it
+    /// is waited for.
+    private func asFarAsWritten(_ read: TopicRead) -> TopicRead {
+        guard isStalled || hasFailed else { return read }
+        let written = log.appendedThrough
+        switch read.mode {
+        case .following(let cursor, let after, let through) where after < written && written < through:
+            return read.with(.following(cursor: cursor, after: after, through: written))
+        case .resolve(let start, let through) where written < through:
+            return read.with(.resolve(start, through: written))
+        case .following, .resolve, .history: return read
+        }
     }
 
     private mutating func tellDurable() {

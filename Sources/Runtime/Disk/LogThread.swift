@@ -12,7 +12,9 @@ package final class LogThread: Sendable {
         case durable(through: UInt64)
         /// Records cannot be written for now; they wait, and are tried again every second.
         case stalled(StorageError)
-        /// What waited has been written.
+        /// A sync takes longer than this: nothing more is to be taken until it is done.
+        case slow(Duration)
+        /// What waited has been written, and no sync is slow.
         case recovered
         /// A sync failed: nothing more is accepted until the node starts anew.
         case failed(StorageError)
@@ -31,6 +33,8 @@ package final class LogThread: Sendable {
         /// How long a written record may wait for its sync when nobody waits for that. Default 25 ms: a message that was
         /// only `accepted` is in the system's memory at once, and a sync for each would cost more than all the rest.
         package var syncDelay: Duration = .milliseconds(25)
+        /// How long a sync may take before records are refused; below the time in which `stored` is answered. Default 3 s.
+        package var slowSyncLimit: Duration = .seconds(3)
         /// How many bytes may wait to be written before ``LogThread/hasRoom`` is false. Default 64 MiB.
         package var backlogLimit = 64 << 20
 

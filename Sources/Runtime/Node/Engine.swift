@@ -126,7 +126,7 @@ package final class Engine: Sendable {
         let place = try SetAside.perform(in: settings.directory, run)
         let empty = try DirectoryStorage(path: settings.directory)
         let next = try Journal.NodeIdentity.begin(in: empty, at: settings.clock().wall, random: &random)
-        let (log, nothing) = try Log.open(empty, settings: settings.log)
+        let (log, nothing) = try Log.open(empty, settings: settings.log, at: settings.clock().wall)
         report(departure, of: run.node, now: next.node, place, logger: logger)
         return (empty, next, log, nothing)
     }

@@ -73,6 +73,11 @@ final class Wiring: Sendable {
             logger?.error("the disk takes no records: publishes are refused", metadata: ["error": "\(error)"])
             ledger?.setTrouble("this node's disk takes no records: \(error)")
             control?.post(.accepting(false))
+        case .slow(let limit):
+            let seconds = limit.components.seconds
+            logger?.error("the disk is slow: publishes are refused", metadata: ["sync-seconds": "\(seconds)"])
+            ledger?.setTrouble("this node's disk is slow: a sync has taken more than \(seconds) s")
+            control?.post(.accepting(false))
         case .recovered:
             logger?.notice("the disk takes records again")
             ledger?.setTrouble(nil)

@@ -141,6 +141,43 @@ struct LogThreadTests {
         thread.close()
     }
 
+    @Test("serves what is written to who waits for more while the disk is full, and the rest once it has room")
+    func readsWhileFull() throws {
+        var author = Author()
+        var settings = LogThread.Settings()
+        settings.retryInterval = .milliseconds(1)
+        let thread = try thread(settings)
+        thread.append([author.creation(), author.message()])
+        #expect(told.durable(2))
+        storage.capacity = storage.size
+        thread.append([author.message()])
+        #expect(told.first { if case .stalled(.full) = $0 { true } else { nil } } == true)
+        // The third is known, so that a reader asks for it; what is there comes at once.
+        #expect(try read(thread, through: 3)?.get().sequences == [2])
+        storage.capacity = .max
+        #expect(told.first { if case .recovered = $0 { true } else { nil } } == true)
+        #expect(try read(thread, through: 3)?.get().sequences == [2, 3])
+        thread.close()
+    }
+
+    @Test("says that a sync takes too long, and that it is done when it is, with nothing lost")
+    func slowSync() throws {
+        var author = Author()
+        var settings = LogThread.Settings()
+        settings.slowSyncLimit = .milliseconds(20)
+        let thread = try thread(settings)
+        let gate = DiskMailbox<Bool>()
+        storage.onSync { _ = gate.take(until: LinkClock.now() + .seconds(30)) }
+        thread.append([author.creation(), author.message()])
+        #expect(told.first { if case .slow(.milliseconds(20)) = $0 { true } else { nil } } == true)
+        #expect(try read(thread)?.get().sequences == [2], "reads go on")
+        storage.onSync {}
+        gate.put(true)
+        #expect(told.durable(2))
+        #expect(told.first { if case .recovered = $0 { true } else { nil } } == true)
+        thread.close()
+    }
+
     @Test("says that a sync failed, tells nothing durable after, and reads on")
     func failedSync() throws {
         var author = Author()

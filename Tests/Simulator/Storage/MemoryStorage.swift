@@ -22,6 +22,7 @@ package final class MemoryStorage: Storage {
         var capacity = Int.max
         var failure: StorageError?
         var syncFailure: StorageError?
+        var onSync: @Sendable () -> Void = {}
         var appends = 0
         var reads = 0
         var syncs = 0
@@ -70,6 +71,7 @@ package final class MemoryStorage: Storage {
     }
 
     package func sync(_ name: String) throws(StorageError) {
+        state.withLock { $0.onSync }()
         try access { state throws(StorageError) in
             state.syncs += 1
             if let failure = state.syncFailure { throw failure }
@@ -126,6 +128,9 @@ package final class MemoryStorage: Storage {
         get { state.withLock { $0.syncFailure } }
         set { state.withLock { $0.syncFailure = newValue } }
     }
+
+    /// Called at the beginning of every sync of a file, on its thread, which it may hold up.
+    package func onSync(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onSync = body } }
 
     /// How often files were read from.
     package var reads: Int { state.withLock { $0.reads } }
