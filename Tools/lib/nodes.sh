@@ -86,6 +86,35 @@ await_ready() {
   done
 }
 
+# Waits until every member is alive and holds what any of them held, or ends the tool. Argument: first port.
+await_same() {
+  "$program" cluster await --within 120 --url "http://127.0.0.1:$1" >/dev/null || fail \
+    "The nodes do not come to hold the same, so none is stopped." "See:  $program cluster --url http://127.0.0.1:$1"
+}
+
+# Restarts the nodes one after another while the others go on. Arguments: count, first port.
+restart_nodes() {
+  local number pid deadline
+  trap 'rm -f "$home/restarting"' EXIT
+  touch "$home/restarting"
+  for ((number = 1; number <= $1; number++)); do
+    # Clients of this node move to the others, which must hold all that it holds.
+    await_same "$2"
+    pid=$(node_pid "$number") || fail "node-$number has ended meanwhile; its log is $home/node-$number.log."
+    say "Restarting node-$number"
+    kill -TERM "$pid"
+    deadline=$((SECONDS + stop_limit))
+    while node_pid "$number" >/dev/null; do
+      [ "$SECONDS" -lt "$deadline" ] || fail "node-$number did not stop within $stop_limit s; the rest was left alone."
+      sleep 0.1
+    done
+    start_node "$number" "$1" "$2"
+    await_ready "$number"
+  done
+  await_same "$2"
+  rm -f "$home/restarting"
+}
+
 # The pid of the balancer that this folder started, while it runs.
 balancer_pid() {
   local pid
