@@ -28,9 +28,11 @@ enum NewLoomReplies {
         case .authenticationRequired, .authenticationFailed, .authenticationExpired, .originForbidden:
             ("connection_error", "Authentication failed")
         case .permissionDenied: ("permission_denied", "Not authorized for this chat")
-        case .invalidMessage, .notSupported, .topicUnknown, .topicExists, .cursorTooOld, .queryWrong, .tableUnknown:
+        case .invalidMessage, .notSupported, .topicUnknown, .topicExists, .cursorTooOld, .queryWrong, .tableUnknown,
+            .memberUnknown, .memberNeeded:
             ("invalid_format", "Invalid message format")
-        case .notReplicated, .internal: ("connection_error", "The server failed")
+        case .notReplicated, .unavailable, .internal: ("connection_error", "The server failed")
+        case .draining: ("connection_error", "This node stops")
         case .rateLimited, .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit,
             .queryLimit:
             ("connection_error", "Limit reached")
