@@ -1,9 +1,13 @@
 import Broker
 import Model
 
-/// One client's conversation in one dialect: a codec between text frames and the core's commands and events. Confined to its loop.
+/// One client's conversation in one dialect: what a client says, and what the core answers and tells, become steps to take.
+/// Confined to its loop.
+///
+/// Most dialects only translate, one message to its requests and one reply to its text: they are a ``TranslatingDialect``.
 package protocol Dialect: AnyObject {
-    /// Which shared encoding of events this conversation takes: conversations with equal values get the same bytes.
+    /// Which shared encoding of events this conversation takes: conversations with equal values get the same bytes. Events
+    /// of branches are written as the branch's own form says.
     var encoding: EventEncoding { get }
 
     /// Whether a client may prove who it is by its first message, having brought no token in the upgrade.
@@ -17,30 +21,34 @@ package protocol Dialect: AnyObject {
     /// subscription begin with it.
     func begin() -> [Request]
 
-    /// What the conversation asks because of the answer that it has just been given to encode.
-    func followUp() -> [Request]
-
-    /// Turns one text message into requests, in order. Whatever is wrong with it becomes a `.refuse` request.
-    func receive(_ text: [UInt8]) -> [Request]
-
-    /// Turns one binary message into requests, in order; nil where only text is spoken, which ends the connection with
-    /// close code 1003.
-    func receive(binary: [UInt8]) -> [Request]?
-
     /// The most bytes of a client's message here; nil for the node's own limit.
     var messageLimit: Int? { get }
 
-    /// The texts that answer a request: none, or one, or a batch's at its end.
-    func encode(_ reply: Reply, to reference: RequestReference) -> [[UInt8]]
+    /// Requests a second beyond which a client is read more slowly, where the node's operator set no limit; nil for none.
+    var requestsPerSecond: Int? { get }
 
-    /// The text of a notice; nil where the dialect has no word for it.
-    func encode(_ notice: Notice) -> [UInt8]?
+    /// What follows from one text message. Whatever is wrong with it becomes a `.refuse` request, or a step that says so.
+    func steps(for text: [UInt8]) -> [DialectStep]
+
+    /// What follows from one binary message; nil where only text is spoken, which ends the connection with close code 1003.
+    func steps(forBinary bytes: [UInt8]) -> [DialectStep]?
+
+    /// What follows from the answer to a request, the connection's own or a branch's.
+    func steps(for reply: Reply, to reference: RequestReference) -> [DialectStep]
+
+    /// What follows from something that nobody asked for.
+    ///
+    /// - Parameter branch: whose it is; nil for the connection's own.
+    func steps(for notice: Notice, on branch: BranchID?) -> [DialectStep]
+
+    /// What follows when the time of the last ``DialectStep/wake(after:)`` has come.
+    func stepsWhenDue() -> [DialectStep]
 
     /// Whether what answers a request goes as binary messages and not as text.
     func answersInBinary(_ reference: RequestReference) -> Bool
 }
 
-/// What holds for every dialect that speaks text and nothing else.
+/// What holds for a dialect that says nothing else about itself.
 extension Dialect {
     package var messageLimit: Int? { nil }
 
@@ -48,9 +56,11 @@ extension Dialect {
 
     package func begin() -> [Request] { [] }
 
-    package func followUp() -> [Request] { [] }
+    package var requestsPerSecond: Int? { nil }
 
-    package func receive(binary: [UInt8]) -> [Request]? { nil }
+    package func steps(forBinary bytes: [UInt8]) -> [DialectStep]? { nil }
+
+    package func stepsWhenDue() -> [DialectStep] { [] }
 
     package func answersInBinary(_ reference: RequestReference) -> Bool { false }
 }
@@ -58,7 +68,7 @@ extension Dialect {
 /// A conversation over the response to one HTTP request: the client has said all it will, and reads until it goes.
 ///
 /// Of a message that many receive, the body is written once, by ``Dialect/encoding``; the ending is each receiver's own.
-package protocol StreamDialect: Dialect {
+package protocol StreamDialect: TranslatingDialect {
     /// The media type of the response.
     static var contentType: String { get }
 
@@ -107,6 +117,9 @@ package struct EventEncoding: Hashable, Sendable {
         self.id = id
         self.encode = encode
     }
+
+    /// For a conversation that takes no shared events: it follows nothing, or by branches only.
+    package static let none = EventEncoding(id: 0) { _ in [] }
 
     package static func == (left: EventEncoding, right: EventEncoding) -> Bool { left.id == right.id }
 

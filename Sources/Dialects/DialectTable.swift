@@ -1,35 +1,56 @@
 import Broker
+import Model
 
-/// What a conversation is told of where it takes place: one for all conversations of a node.
-package final class ConversationContext: Sendable {
+/// What a conversation is told of where it takes place.
+package struct ConversationContext: Sendable {
     /// The node's name, as its operator gave it.
     package let node: String
     /// The cluster's name.
     package let cluster: String
+    /// Reads the calendar, for dialects whose every message has its time.
+    package let clock: @Sendable () -> WallTime
+    /// The sub-protocol that the handshake agreed to; nil for none.
+    package var subprotocol: String?
+    /// How much a client may ask for in one GraphQL request.
+    package var graphQL = GraphQLLimits()
 
-    package init(node: String, cluster: String) {
+    package init(node: String, cluster: String, clock: @escaping @Sendable () -> WallTime) {
         self.node = node
         self.cluster = cluster
+        self.clock = clock
+    }
+}
+
+/// A door for WebSockets, as one request sees it.
+package struct WebSocketDoor: Sendable {
+    /// The sub-protocols that are spoken behind it, of which the handshake agrees to the client's first.
+    package let subprotocols: [String]
+    /// Begins a conversation.
+    package let open: @Sendable (ConversationContext) -> any Dialect
+
+    package init(subprotocols: [String] = [], open: @escaping @Sendable (ConversationContext) -> any Dialect) {
+        self.subprotocols = subprotocols
+        self.open = open
     }
 }
 
 /// Every door for WebSockets and streams, and the dialect that is spoken behind it, one line each.
 package enum DialectTable {
-    /// Begins a conversation.
-    package typealias Opening = @Sendable (ConversationContext) -> any Dialect
-
-    /// How to begin a conversation at a path; nil where there is no door.
+    /// The door at a path; nil where there is none.
     ///
     /// - Parameters:
     ///   - path: the path of the request's target, `/live`.
     ///   - query: what follows its `?`, as it was sent; empty for none.
     ///   - testDoors: whether the doors that only conformance suites use are there too.
-    package static func dialect(forPath path: String, query: String, testDoors: Bool = false) -> Opening? {
+    package static func door(atPath path: String, query: String, testDoors: Bool = false) -> WebSocketDoor? {
         switch path {
-        case "/live": { DaptinConversation($0, query: query) }
-        case "/ws/chat", "/ws/chat/": { _ in NewLoomConversation(.chat) }
-        case "/ws/streams", "/ws/streams/": { _ in NewLoomConversation(.streams) }
-        case "/echo" where testDoors: { _ in EchoConversation() }
+        case "/live": WebSocketDoor { DaptinConversation($0, query: query) }
+        case "/ws/chat", "/ws/chat/": WebSocketDoor { _ in NewLoomConversation(.chat) }
+        case "/ws/streams", "/ws/streams/": WebSocketDoor { _ in NewLoomConversation(.streams) }
+        case "/graphql/ws": WebSocketDoor(subprotocols: [GraphQLConversation.subprotocol]) { GraphQLConversation($0) }
+        case "/api/v1/stream": WebSocketDoor { RustyDBConversation($0) }
+        case "/api/v1/metrics/stream": WebSocketDoor { RustyDBConversation($0, follows: .figures) }
+        case "/echo" where testDoors: WebSocketDoor { _ in EchoConversation() }
         default: nil
         }
     }

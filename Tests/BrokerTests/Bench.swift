@@ -13,6 +13,7 @@ final class Bench {
     var onReply: (ConnectionID, RequestReference, Reply) -> Void = { _, _, _ in }
     private(set) var lists: [ListID: [ConnectionID]] = [:]
     var reads: [(id: ReadID, read: TopicRead)] = []
+    var reports: [ReadID] = []
     var describes: [(id: ReadID, definition: TopicDefinition)] = []
     var verifications: [(connection: ConnectionID, reference: RequestReference, token: String)] = []
     var interests: [(id: InterestID, added: [TopicFilter], removed: [TopicFilter])] = []
@@ -51,6 +52,24 @@ final class Bench {
         let connection = ConnectionID(index: index, generation: generation)
         run { $0.open(connection, session: "s\(index)", principal: principal, at: now, into: &$1) }
         return connection
+    }
+
+    /// Opens a further session of a connection.
+    func branch(_ index: UInt32, of connection: ConnectionID) -> ConnectionID {
+        let generation = generations[index, default: 0] + 1
+        generations[index] = generation
+        let branch = ConnectionID(index: index, generation: generation)
+        run { shard, _ in shard.open(branch, branching: connection) }
+        return branch
+    }
+
+    /// Answers the oldest question for the node's figures.
+    func report(_ node: String = "a") {
+        let figures = NodeFigures(
+            node: node, cpu: 1, memory: 2, connections: 3, subscriptions: 4, messagesIn: 5, messagesOut: 6, topics: 7)
+        let view = ClusterView(node: node, cluster: "roost", digest: "0", members: [])
+        let id = reports.removeFirst()
+        run { $0.reported(id, .success(StatusReport(figures: figures, cluster: view)), at: now, into: &$1) }
     }
 
     func send(
@@ -152,6 +171,7 @@ final class Bench {
         case .query(let id, let task): queries.append((id, task))
         case .resumeQuery(let id): queryCalls.append("resume \(name(of: id))")
         case .cancelQuery(let id): queryCalls.append("cancel \(name(of: id))")
+        case .report(let id): reports.append(id)
         case .interest(let id, let added, let removed):
             if !added.isEmpty || !removed.isEmpty { interests.append((id, added, removed)) }
         case .announce(let more): changes += more
@@ -245,6 +265,9 @@ enum Words {
         case .rows(let chunk):
             return "rows \(chunk.number) of \(chunk.rows.count)" + (chunk.end.map { " \($0)" } ?? " …")
         case .queriesCancelled(let count): return "cancelled \(count)"
+        case .cluster(let view): return "cluster \(view.cluster) seen by \(view.node)"
+        case .figures(let report): return "figures of \(report.figures.node)"
+        case .followingFigures: return "following figures"
         case .pong: return "pong"
         case .refused(let refusal): return "refused \(refusal.code): \(refusal.sentence)"
         }
@@ -265,6 +288,8 @@ enum Words {
         case .typing(let event):
             return "\(event.what == .left ? "stops" : "types") \(event.key.place.topic) \(event.key.connection)"
         case .refused(let refusal): return "told \(refusal.code): \(refusal.sentence)"
+        case .figures(let report): return "figures of \(report.figures.node) now"
+        case .figuresEnded(let refusal): return "figures ended \(refusal.code)"
         case .tokenExpiring: return "expiring"
         case .draining: return "draining"
         }

@@ -47,7 +47,8 @@ private final class Reader {
             }
             places[name, default: Cursor()].advance(gap.partition, to: gap.to)
         case .opened: break
-        case .subscriptionEnded, .refused, .tokenExpiring, .draining, .presence, .presenceCount, .typing:
+        case .subscriptionEnded, .refused, .figures, .figuresEnded, .tokenExpiring, .draining, .presence, .presenceCount,
+            .typing:
             complaints.append("unexpected \(Words.of(notice))")
         }
     }

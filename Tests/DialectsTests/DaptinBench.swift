@@ -4,13 +4,14 @@ import Model
 
 /// A conversation in Daptin's dialect, text in and text out, with a shard's answers given by hand.
 final class DaptinBench {
-    let conversation: any Dialect
+    let conversation: any TranslatingDialect
 
     init(query: String = "") {
-        guard let open = DialectTable.dialect(forPath: "/live", query: query) else {
-            preconditionFailure("/live is a door")
-        }
-        conversation = open(ConversationContext(node: "node-a", cluster: "roost"))
+        let context = ConversationContext(node: "node-a", cluster: "roost") { time.wall }
+        guard let door = DialectTable.door(atPath: "/live", query: query),
+            let conversation = door.open(context) as? any TranslatingDialect
+        else { preconditionFailure("/live is a door, and its dialect only translates") }
+        self.conversation = conversation
     }
 
     func ask(_ text: String) -> [Request] { conversation.receive(Array(text.utf8)) }

@@ -277,6 +277,6 @@ struct DaptinRefusalTests {
 
     @Test("a path without a door")
     func door() {
-        #expect(DialectTable.dialect(forPath: "/nowhere", query: "") == nil)
+        #expect(DialectTable.door(atPath: "/nowhere", query: "") == nil)
     }
 }

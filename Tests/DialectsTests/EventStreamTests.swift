@@ -12,7 +12,7 @@ private func stream(
     let request = StreamRequest(
         query: { items[$0] }, lastEventID: lastEventID, time: WallTime(milliseconds: 1_769_860_700_000),
         retryAfter: .milliseconds(1_234))
-    return open(ConversationContext(node: "node-a", cluster: "roost"), request)
+    return open(ConversationContext(node: "node-a", cluster: "roost") { time.wall }, request)
 }
 
 private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -6,17 +6,17 @@ import Testing
 
 @Suite("NewLoom's dialect")
 struct NewLoomTests {
-    private func open(_ path: String = "/ws/chat/", isLive: Bool = true) -> any Dialect {
-        guard let open = DialectTable.dialect(forPath: path, query: "") else {
-            preconditionFailure("\(path) is a door")
-        }
-        let conversation = open(ConversationContext(node: "node-a", cluster: "roost"))
+    private func open(_ path: String = "/ws/chat/", isLive: Bool = true) -> any TranslatingDialect {
+        let context = ConversationContext(node: "node-a", cluster: "roost") { time.wall }
+        guard let door = DialectTable.door(atPath: path, query: ""),
+            let conversation = door.open(context) as? any TranslatingDialect
+        else { preconditionFailure("\(path) is a door, and its dialect only translates") }
         if isLive { _ = begin(conversation) }
         return conversation
     }
 
     /// Makes its subscription live, and gives what it asks then.
-    private func begin(_ conversation: any Dialect) -> [Request] {
+    private func begin(_ conversation: any TranslatingDialect) -> [Request] {
         let request = conversation.begin()[0]
         guard case .subscribe(let subscribe) = request.command else { preconditionFailure("it begins by following") }
         let reply = Reply.subscribed(subscribe.filters[0], cursors: [], recovered: true, missed: 0)
@@ -24,11 +24,11 @@ struct NewLoomTests {
         return conversation.followUp()
     }
 
-    private func ask(_ conversation: any Dialect, _ text: String) -> [Request] {
+    private func ask(_ conversation: any TranslatingDialect, _ text: String) -> [Request] {
         conversation.receive(Array(text.utf8))
     }
 
-    private func answer(_ conversation: any Dialect, _ reply: Reply, _ request: Request) -> [String] {
+    private func answer(_ conversation: any TranslatingDialect, _ reply: Reply, _ request: Request) -> [String] {
         conversation.encode(reply, to: request.reference).map { String(decoding: $0, as: UTF8.self) }
     }
 

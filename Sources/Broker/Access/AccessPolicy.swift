@@ -66,6 +66,16 @@ package struct AccessPolicy: Equatable, Sendable {
         return isAdmin(principal) || hasGrant ? nil : refusal(.read, filter.text, principal)
     }
 
+    /// Why `principal` may not see the figures of the node and the cluster, or nil when it may: a role grants `monitor`,
+    /// on whichever topics. A token's own claim must name everything, or the system's `$monitor`, for `read`.
+    package func decidesMonitoring(for principal: Principal) -> Refusal? {
+        let isNarrowed = principal.narrowing.map { claim in
+            !claim.read.contains { $0 == .everything || $0.text == "$monitor" }
+        }
+        let hasGrant = isAdmin(principal) || grants(of: principal).contains { $0.actions.contains(.monitor) }
+        return hasGrant && isNarrowed != true ? nil : refusal(.monitor, "$monitor", principal)
+    }
+
     package func isAdmin(_ principal: Principal) -> Bool { principal.roles.contains(Self.admin) }
 
     private func isGranted(_ action: AccessAction, _ name: TopicName, _ principal: Principal) -> Bool {

@@ -27,6 +27,12 @@ package enum Command: Sendable {
     /// The user is writing something for a topic, or no longer; with what the dialect says of it to the others, one JSON
     /// value, empty for nothing.
     case typing(TopicName, isTyping: Bool, state: [UInt8])
+    /// The cluster as this node sees it: no secret among its users.
+    case cluster
+    /// The node's figures, for those who may monitor.
+    case figures
+    /// The node's figures now and once a second from now on, as notices, for those who may monitor.
+    case followFigures
     case ping
     /// The client is done, or has broken a rule of its dialect: the connection ends with a WebSocket close code.
     case close(code: UInt16, reason: String)

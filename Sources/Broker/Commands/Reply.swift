@@ -22,6 +22,10 @@ package enum Reply: Sendable {
     case presenceSet(TopicName)
     case typingNoted(TopicName)
     case authenticated(Principal)
+    case cluster(ClusterView)
+    case figures(StatusReport)
+    /// The figures follow as notices.
+    case followingFigures
     case pong
     case refused(Refusal)
 
@@ -65,6 +69,10 @@ package enum Notice: Sendable {
     case typing(PresenceEvent)
     /// A refusal that answers no single request.
     case refused(Refusal)
+    /// The node's figures, once a second.
+    case figures(StatusReport)
+    /// The figures end: they may no longer be seen.
+    case figuresEnded(Refusal)
     /// 30 s before the token ends.
     case tokenExpiring(WallTime)
     /// Before a close 1012.

@@ -11,6 +11,7 @@ struct RequestPace {
     /// The least time of a hold, so that a high rate makes no timer for each request.
     static let shortestHold: Duration = .milliseconds(10)
 
+    let perSecond: Int
     private var bucket: TokenBucket
     private var isHeld = false
     private var released = MonotonicTime.zero
@@ -18,6 +19,7 @@ struct RequestPace {
     private(set) var excess: UInt32 = 0
 
     init(perSecond: Int, burst: Int, at now: MonotonicTime) {
+        self.perSecond = perSecond
         bucket = TokenBucket(burst: burst, perSecond: perSecond, at: now)
     }
 

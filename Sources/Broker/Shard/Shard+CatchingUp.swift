@@ -40,7 +40,7 @@ extension Shard {
             deliver(ledger.take(), at: now, into: &effects)
         }
         switch reads.removeValue(forKey: id) {
-        case nil, .describe, .presence: return
+        case nil, .describe, .presence, .cluster, .figures, .followedFigures: return
         case .history(let connection, let reference, let name):
             guard slot(of: connection) != nil else { return }
             settlePending(connection)

@@ -3,7 +3,7 @@ import Model
 extension Shard {
     /// Counts a request against its connection's requests a second, and holds the connection when it has too many.
     mutating func meter(_ slot: Int, at now: Now, into effects: inout [ShardEffect]) {
-        guard settings.requestsPerSecond != nil else { return }
+        guard !paces.isEmpty else { return }
         let connection = sessions[slot]!.connection
         guard case .hold(let until, let beginsExcess)? = paces[connection]?.charge(at: now.monotonic) else { return }
         counters.holds += 1
@@ -31,7 +31,7 @@ extension Shard {
     ) {
         guard paces[connection]?.goesOn(excess, at: now.monotonic) == true else { return }
         counters.excesses += 1
-        let (limit, rate) = (settings.excessLimit.components.seconds, settings.requestsPerSecond ?? 0)
+        let (limit, rate) = (settings.excessLimit.components.seconds, paces[connection]?.perSecond ?? 0)
         effects.append(
             .close(
                 connection, code: 1008,

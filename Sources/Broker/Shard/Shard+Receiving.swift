@@ -70,6 +70,8 @@ extension Shard {
         case .authenticate(let token):
             sessions[slot]!.pendingCount += 1
             effects.append(.verify(connection, reference, token: token))
+        case .cluster, .figures, .followFigures:
+            askForReport(request.command, reference, slot, at: now, into: &effects)
         case .ping: answer(.pong, connection, reference, into: &effects)
         case .close(let code, let reason): effects.append(.close(connection, code: code, reason: reason))
         case .refuse(let refusal): refuse(refusal, connection, reference, into: &effects)

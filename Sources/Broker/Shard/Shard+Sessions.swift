@@ -3,21 +3,17 @@ import Model
 extension Shard {
     /// Begins a connection's session.
     ///
-    /// - Parameter principal: nil for a client that brought nothing and has yet to authenticate by a message.
+    /// - Parameters:
+    ///   - principal: nil for a client that brought nothing and has yet to authenticate by a message.
+    ///   - rate: requests a second, where the settings have no limit; nil for none.
     package mutating func open(
-        _ connection: ConnectionID, session name: String, principal: Principal?, at now: Now,
+        _ connection: ConnectionID, session name: String, principal: Principal?, rate: Int? = nil, at now: Now,
         into effects: inout [ShardEffect]
     ) {
-        let slot = Int(connection.index)
-        while sessions.count <= slot {
-            // By an eighth and not to the double: with many clients the room to spare is worth more than the copies.
-            if sessions.count == sessions.capacity { sessions.reserveCapacity(sessions.count + sessions.count / 8 + 64) }
-            sessions.append(nil)
-        }
-        precondition(sessions[slot] == nil, "a connection's index is used again only after its predecessor was closed")
+        let slot = freeSlot(for: connection)
         let known = principal ?? Principal(user: "", roles: [])
         var session = Session(connection: connection, name: name, principal: known)
-        if let rate = settings.requestsPerSecond {
+        if let rate = settings.requestsPerSecond ?? rate {
             paces[connection] = RequestPace(
                 perSecond: rate, burst: settings.requestBurst ?? rate, at: now.monotonic)
         }
@@ -27,6 +23,39 @@ extension Shard {
         let limit = principal == nil ? settings.firstMessageLimit : nil
         if let limit { deadlines.schedule(.firstMessage(connection), at: now.monotonic + limit) }
         effects.append(.notify(connection, .opened(session: name, known, authenticateWithin: limit)))
+    }
+
+    /// Begins a further session of a connection, with its principal: it follows topics from places of its own.
+    ///
+    /// It has no requests a second and no end of a token: those are the connection's own session's.
+    package mutating func open(_ branch: ConnectionID, branching connection: ConnectionID) {
+        guard let parent = slot(of: connection), let session = sessions[parent] else {
+            preconditionFailure("a branch is opened while its connection is")
+        }
+        let slot = freeSlot(for: branch)
+        sessions[slot] = Session(connection: branch, name: session.name, principal: session.principal)
+        sessions[slot]!.isUnauthenticated = session.isUnauthenticated
+    }
+
+    /// Lets a branch act for whom its connection has come to act for.
+    package mutating func adopt(
+        _ branch: ConnectionID, from connection: ConnectionID, into effects: inout [ShardEffect]
+    ) {
+        guard let parent = slot(of: connection), let slot = slot(of: branch) else { return }
+        sessions[slot]!.principal = sessions[parent]!.principal
+        sessions[slot]!.isUnauthenticated = sessions[parent]!.isUnauthenticated
+        checkAccess(slot, into: &effects)
+    }
+
+    private mutating func freeSlot(for connection: ConnectionID) -> Int {
+        let slot = Int(connection.index)
+        while sessions.count <= slot {
+            // By an eighth and not to the double: with many clients the room to spare is worth more than the copies.
+            if sessions.count == sessions.capacity { sessions.reserveCapacity(sessions.count + sessions.count / 8 + 64) }
+            sessions.append(nil)
+        }
+        precondition(sessions[slot] == nil, "a connection's index is used again only after its predecessor was closed")
+        return slot
     }
 
     /// Ends a connection's session; what still waits for an answer is forgotten.
@@ -43,6 +72,7 @@ extension Shard {
         // Emptied first, so that thousands of wildcards are not each searched for.
         sessions[slot]!.wildcards = []
         for name in session.typing.keys.sorted() { stopTyping(name, slot, into: &effects) }
+        figureFollowers.removeAll { $0 == connection }
         for filter in session.subscriptions.keys.sorted() { removeSubscription(slot, filter, into: &effects) }
         sessions[slot] = nil
     }
@@ -95,6 +125,7 @@ extension Shard {
             guard let refusal = readRefusal(slot, topic) else { continue }
             dropFollowing(slot, topic, telling: refusal, into: &effects)
         }
+        checkFigures(slot, into: &effects)
         guard !sessions[slot]!.wildcards.isEmpty else { return }
         for name in sortedNames {
             guard let topic = topicIndexes[name] else { continue }

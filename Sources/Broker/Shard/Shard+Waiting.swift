@@ -47,6 +47,7 @@ extension Shard {
             case .firstMessage(let connection): firstMessageIsDue(connection, into: &effects)
             case .typing(let connection, let name): typingIsDue(connection, name, at: now, into: &effects)
             case .presenceCount(let name): presenceCountIsDue(name, into: &effects)
+            case .figures: figuresAreDue(into: &effects)
             }
         }
     }

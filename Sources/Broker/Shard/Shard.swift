@@ -30,6 +30,10 @@ package struct Shard {
     var replicated = AcknowledgementLine(through: 0)
     var deadlines = DeadlineQueue<Deadline>()
     var isAcknowledgementDeadlineScheduled = false
+    /// Who is told the node's figures once a second, in the order of asking.
+    var figureFollowers: [ConnectionID] = []
+    /// Whether a deadline or a report for them is under way.
+    var areFiguresDue = false
     /// How connections keep to their requests a second; empty without a limit.
     var paces: [ConnectionID: RequestPace] = [:]
     /// Who is told of the members of a topic, in the order of subscribing.
@@ -63,6 +67,9 @@ package struct Shard {
         case history(ConnectionID, RequestReference, TopicName)
         case describe(ConnectionID, RequestReference)
         case presence(ConnectionID, RequestReference, TopicName)
+        case cluster(ConnectionID, RequestReference)
+        case figures(ConnectionID, RequestReference)
+        case followedFigures
     }
 
     /// What is to be done at a time.
@@ -77,6 +84,7 @@ package struct Shard {
         case firstMessage(ConnectionID)
         case typing(ConnectionID, TopicName)
         case presenceCount(TopicName)
+        case figures
     }
 
     /// - Parameters:

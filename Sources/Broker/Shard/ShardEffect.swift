@@ -51,6 +51,8 @@ package enum ShardEffect: Sendable {
     case resumeQuery(QueryID)
     /// Nobody waits for the query any more, and nothing is to be answered.
     case cancelQuery(QueryID)
+    /// Gather what the node and the cluster are doing and answer with `reported`.
+    case report(ReadID)
     /// The set of topics with subscribers on this loop changed: announce it, and answer with `interestConfirmed` when
     /// every reachable member has confirmed.
     case interest(InterestID, added: [TopicFilter], removed: [TopicFilter])

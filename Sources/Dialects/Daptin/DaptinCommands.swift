@@ -33,6 +33,8 @@ enum DaptinCommands {
                 throw .invalidMessage("\"token\" is missing; it must be a JWT")
             }
             return [.authenticate(token: token)]
+        case "cluster": return [.cluster]
+        case "metrics": return [try attributes.bool("follow") ? .followFigures : .figures]
         case "ping": return [.ping]
         case "presence": return try attributes.topics().map { .presence($0) }
         case "set-presence":
@@ -63,7 +65,7 @@ enum DaptinCommands {
                 presence: try attributes.bool("presence") ? .member : .none))
     }
 
-    private static func conditions(_ attributes: DaptinAttributes) throws(Refusal) -> [Command.Condition] {
+    static func conditions(_ attributes: DaptinAttributes) throws(Refusal) -> [Command.Condition] {
         guard let filters = try attributes.value("filters") else { return [] }
         guard filters.kind == .object else {
             throw attributes.wrong(
@@ -188,5 +190,5 @@ enum DaptinCommands {
     /// The most entries that `filters` has.
     private static let conditionLimit = 64
     /// The longest time to live: 100 years.
-    private static let millisecondLimit: Int64 = 3_155_760_000_000
+    static let millisecondLimit: Int64 = 3_155_760_000_000
 }

@@ -14,7 +14,7 @@ import Model
 /// the others come after its answer. What is no request at all is
 /// answered with the method `""`. In a batch every request is answered, so `ack: none` counts as `accepted` there, and
 /// a request for several topics takes as many places among the responses. An anonymous user's name is `""`.
-package final class DaptinConversation: Dialect {
+package final class DaptinConversation: TranslatingDialect {
     /// How `data` of events is written.
     package enum Variant: Sendable {
         /// The message as it was sent.
@@ -25,12 +25,15 @@ package final class DaptinConversation: Dialect {
 
     package var encoding: EventEncoding { variant == .plain ? Self.plainEvents : Self.base64Events }
 
-    private let context: ConversationContext
+    // Not the whole context: there is a conversation for every idle connection.
+    private let node: String
+    private let cluster: String
     private let variant: Variant
     private var batches = DaptinBatches()
 
     package init(_ context: ConversationContext, query: String) {
-        self.context = context
+        node = context.node
+        cluster = context.cluster
         variant = DialectTable.parameter("encoding", of: query) == "base64" ? .base64 : .plain
     }
 
@@ -59,7 +62,8 @@ package final class DaptinConversation: Dialect {
 
     package func encode(_ notice: Notice) -> [UInt8]? {
         if case .opened(let session, let principal, let limit) = notice {
-            return DaptinNotices.opened(session, principal, context, authenticateWithin: limit)
+            return DaptinNotices.opened(
+                session, principal, node: node, cluster: cluster, authenticateWithin: limit)
         }
         return DaptinNotices.text(notice, variant)
     }

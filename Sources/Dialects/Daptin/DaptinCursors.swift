@@ -10,9 +10,17 @@ enum DaptinCursors {
     /// A cursor's values are numbers and a topic's are cursors, so that the two kinds of object are told apart by them.
     static func since(_ attributes: DaptinAttributes) throws(Refusal) -> Command.Since? {
         guard let value = try attributes.value("since") else { return nil }
+        return try since(value)
+    }
+
+    /// The same, of a value.
+    static func since(_ value: JSONView) throws(Refusal) -> Command.Since {
         if value.isString("beginning") { return .start(.beginning) }
         if value.kind == .string { return .start(.cursor(try compact(value))) }
-        guard value.kind == .object else { throw attributes.wrong("since", value, sinceWords) }
+        guard value.kind == .object else {
+            let shown = value.bytes.count <= 40 ? String(decoding: value.bytes, as: UTF8.self) : value.kind.rawValue
+            throw .invalidMessage("\"since\" is \(shown); it must be \(sinceWords)")
+        }
         let members = try unique(value)
         if members.count == 1, let start = try named(members[0]) { return .start(start) }
         guard members.contains(where: { $0.value.kind != .number }) else {

@@ -48,21 +48,12 @@ enum DaptinEvents {
         _ partition: Partition, _ offset: UInt64, _ time: HybridTime, to writer: inout JSONWriter
     ) {
         writer.key("id")
-        writer.string(id(partition.origin, time))
+        writer.string(MessageIdentifier.text(partition.origin, time))
         writer.key("partition")
         writer.string(partition.description)
         writer.key("offset")
         writer.unsigned(offset)
         writer.key("timestamp")
         writer.string(Timestamp.text(time.wall))
-    }
-
-    /// A message's id: base64url of its origin and its time, which no two messages share; 32 characters.
-    static func id(_ origin: Origin, _ time: HybridTime) -> String {
-        var bytes = ByteWriter(reservingCapacity: 24)
-        bytes.u64(origin.node.rawValue)
-        bytes.u64(origin.epoch.rawValue)
-        bytes.u64(time.rawValue)
-        return base64URLEncode(bytes.bytes)
     }
 }

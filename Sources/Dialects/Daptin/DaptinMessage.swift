@@ -55,7 +55,8 @@ struct DaptinMessage {
         + [
             "subscribe", "unsubscribe", "publish", "new-message", "create-topic", "destroy-topic", "list-topic",
             "get-topic", "set-topic", "set-topic-permission", "get-topic-permission", "history", "presence",
-            "set-presence", "typing", "auth", "batch", "ping",
+            "set-presence", "typing", "auth", "batch", "cluster",
+            "metrics", "ping",
         ].joined(separator: ", ")
 
     private static let noAttributes: JSONView = {

@@ -6,7 +6,7 @@ import Model
 enum DaptinNotices {
     /// The first frame of a conversation.
     static func opened(
-        _ session: String, _ principal: Principal, _ context: ConversationContext, authenticateWithin limit: Duration?
+        _ session: String, _ principal: Principal, node: String, cluster: String, authenticateWithin limit: Duration?
     ) -> [UInt8] {
         frame("session") { writer in
             writer.key("status")
@@ -14,7 +14,7 @@ enum DaptinNotices {
             writer.key("data")
             writer.beginObject()
             user(principal, to: &writer)
-            for (key, value) in [("sessionId", session), ("node", context.node), ("cluster", context.cluster)] {
+            for (key, value) in [("sessionId", session), ("node", node), ("cluster", cluster)] {
                 writer.key(key)
                 writer.string(value)
             }
@@ -66,6 +66,20 @@ enum DaptinNotices {
                 writer.endObject()
             }
         case .draining(let retryAfter, let nodes): draining(retryAfter, nodes)
+        case .figures(let report):
+            frame("figures") { writer in
+                writer.key("data")
+                writer.beginObject()
+                DaptinStatus.write(report, to: &writer)
+                writer.endObject()
+            }
+        case .figuresEnded(let refusal):
+            frame("error") { writer in
+                for (key, value) in [("error", refusal.sentence), ("code", refusal.code)] {
+                    writer.key(key)
+                    writer.string(value)
+                }
+            }
         }
     }
 

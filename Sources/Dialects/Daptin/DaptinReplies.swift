@@ -82,7 +82,9 @@ enum DaptinReplies {
         case .queriesCancelled(let count):
             writer.key("cancelled")
             writer.integer(Int64(count))
-        case .history, .topics, .topic, .rows, .presence, .pong, .refused: break
+        case .cluster(let view): DaptinStatus.write(view, to: &writer)
+        case .figures(let report): DaptinStatus.write(report, to: &writer)
+        case .history, .topics, .topic, .rows, .presence, .followingFigures, .pong, .refused: break
         }
         writer.endObject()
     }

@@ -5,12 +5,12 @@ import Broker
 /// It is the smallest dialect that makes every message travel as a client's does: a message is a request to the shard,
 /// which answers it as it answers any `ping`, and the answer is the message. Text comes back as text and binary as
 /// binary, one message for each message, in their order.
-package final class EchoConversation: Dialect {
+package final class EchoConversation: TranslatingDialect {
     /// The most bytes of a message: 16 MiB, the largest that Autobahn's fuzzing client sends.
     package static let messageLimit = 16 << 20
 
     /// It takes no events: it follows no topic.
-    package let encoding = EventEncoding(id: 0) { _ in [] }
+    package let encoding = EventEncoding.none
     package var messageLimit: Int? { Self.messageLimit }
 
     package init() {}

@@ -12,7 +12,7 @@ import Model
 /// its publisher was anonymous, its `name` as `user`; other events come as `{"type":"event","event","chat_id","data"}`, and
 /// what is lost as `{"type":"gap",…}`. Errors begin with the document's words and go on with what was wrong. A client
 /// whose token is not good is let in to be told `connection_error`, and closed with 1008.
-package final class NewLoomConversation: Dialect {
+package final class NewLoomConversation: TranslatingDialect {
     /// Which of the two doors it is.
     package enum Door: Sendable {
         case chat
@@ -162,7 +162,7 @@ package final class NewLoomConversation: Dialect {
 
     package func encode(_ notice: Notice) -> [UInt8]? {
         switch notice {
-        case .opened, .cursor, .presence, .presenceCount: nil
+        case .opened, .cursor, .presence, .presenceCount, .figures, .figuresEnded: nil
         case .event(let item): encoding.encode(item)
         case .gap(let topic, let gap): NewLoomReplies.gap(topic, gap, door)
         case .subscriptionEnded(let topic, let refusal): NewLoomReplies.error(refusal, about: topic, door)

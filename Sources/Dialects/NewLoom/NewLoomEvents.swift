@@ -15,7 +15,7 @@ enum NewLoomEvents {
                 writer.key("message")
                 writer.beginObject()
                 writer.key("id")
-                writer.string(DaptinEvents.id(item.record.origin, item.record.time))
+                writer.string(MessageIdentifier.text(item.record.origin, item.record.time))
                 writer.key("content")
                 writer.raw(shown(payload, message))
                 writer.key("user")

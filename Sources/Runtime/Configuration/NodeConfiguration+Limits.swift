@@ -30,6 +30,10 @@ extension NodeConfiguration {
         package var headBytes = 16_384
         /// Header lines of a request; default 100.
         package var headFields = 100
+        /// How deep a GraphQL request may be; default 20.
+        package var graphQLDepth = 20
+        /// What a GraphQL request may come to, in fields; default 20,000.
+        package var graphQLComplexity = 20_000
         /// How long the first head of a connection may take, a TLS handshake included; default 10 s.
         package var head: Duration = .seconds(10)
         /// How long a client that brought no token may take to authenticate; default 10 s.
@@ -65,6 +69,8 @@ extension NodeConfiguration {
             subscriptions = try reader.number(.subscriptions, in: 1...1_000_000) ?? subscriptions
             outboundBytes = try reader.number(.outboundBytes, in: 16_384...67_108_864) ?? outboundBytes
             headBytes = try reader.number(.headBytes, in: 1_024...1_048_576) ?? headBytes
+            graphQLDepth = try reader.number(.graphQLDepth, in: 1...60) ?? graphQLDepth
+            graphQLComplexity = try reader.number(.graphQLComplexity, in: 100...10_000_000) ?? graphQLComplexity
             headFields = try reader.number(.headFields, in: 10...10_000) ?? headFields
         }
 

@@ -68,6 +68,8 @@ extension FrontSettings {
         outboundLowMark = limits.outboundBytes / 4
         headLimit = limits.headBytes
         headFieldLimit = limits.headFields
+        graphQL.depth = limits.graphQLDepth
+        graphQL.complexity = limits.graphQLComplexity
         headTimeout = limits.head
         pingInterval = limits.ping
         pongTimeout = limits.pong

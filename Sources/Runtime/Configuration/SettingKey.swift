@@ -54,6 +54,8 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case upgradeBurst = "limits.upgrade-burst"
     case headBytes = "limits.head-bytes"
     case headFields = "limits.head-fields"
+    case graphQLDepth = "limits.graphql-depth"
+    case graphQLComplexity = "limits.graphql-complexity"
     case headSeconds = "limits.head-seconds"
     case firstMessageSeconds = "limits.first-message-seconds"
     case pingSeconds = "limits.ping-seconds"

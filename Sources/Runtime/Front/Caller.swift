@@ -4,7 +4,7 @@ import Model
 /// One call from a door that keeps no connection, such as HTTP: a session of a few requests. Confined to its loop.
 final class Caller {
     let expected: Int
-    private var replies: [Reply] = []
+    private var replies: [(index: Int, reply: Reply)] = []
     private var finished = 0
     private let each: (@Sendable (Reply) -> Void)?
     private var answer: (@Sendable ([Reply]) -> Void)?
@@ -21,16 +21,20 @@ final class Caller {
         self.answer = answer
     }
 
-    /// Takes a reply; says whether it was the last.
-    func take(_ reply: Reply) -> Bool {
-        if let each { each(reply) } else { replies.append(reply) }
+    /// Takes a reply; says whether it was the last. A command that waits for the disk is answered after one that came behind
+    /// it and does not.
+    ///
+    /// - Parameter reference: that of the command; nil for what answers none.
+    func take(_ reply: Reply, to reference: RequestReference?) -> Bool {
+        let index = reference?.id.flatMap { Int(String(decoding: $0, as: UTF8.self)) }
+        if let each { each(reply) } else { replies.append((index ?? .max, reply)) }
         if reply.isLast { finished += 1 }
         return finished == expected
     }
 
-    /// Answers once with what came.
+    /// Answers once with what came, in the order of the commands.
     func finish() {
-        answer?(replies)
+        answer?(replies.sorted { $0.index < $1.index }.map(\.reply))
         answer = nil
     }
 }

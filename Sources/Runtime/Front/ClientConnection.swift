@@ -55,7 +55,7 @@ class ClientConnection: ChannelInboundHandler {
                 self.connection = connection
                 if opening.greeting.readableBytes > 0 { self.enqueue(opening.greeting, frames: 0) }
                 return .client(self)
-            }, principal: opening.principal)
+            }, principal: opening.principal, rate: dialect.requestsPerSecond)
         if let refusal = opening.refusal {
             notify(.refused(refusal))
             return close(code: 1008, "\(refusal.code): \(refusal.sentence)")
@@ -84,6 +84,7 @@ class ClientConnection: ChannelInboundHandler {
         stage = .closed
         self.context = nil
         _ = outbound.takeAll()
+        for branch in branchConnections { loop.closed(branch) }
         if let connection { loop.closed(connection) }
     }
 
@@ -101,13 +102,18 @@ class ClientConnection: ChannelInboundHandler {
         isCongested = !context.channel.isWritable
         if isCongested {
             loop.congested(connection)
+            for branch in branchConnections { loop.congested(branch) }
         } else {
             hasRoom()
             loop.drained(connection)
+            for branch in branchConnections { loop.drained(branch) }
         }
     }
 
     // MARK: What each kind of connection does in its own way
+
+    /// The sessions of the conversation's branches.
+    var branchConnections: [ConnectionID] { [] }
 
     /// There is room again for what is sent.
     func hasRoom() {}

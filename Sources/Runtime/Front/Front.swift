@@ -44,8 +44,10 @@ package struct Front: Sendable {
             operations: OperationsDoor(fronts: ports, services: services), pages: PagesDoor(), settings: settings,
             authentication: inUse, gate: gate, logger: logger)
         let identity = services.identity
+        var conversation = ConversationContext(node: identity.name, cluster: identity.cluster) { settings.clock().wall }
+        conversation.graphQL = settings.graphQL
         let shared = FrontShared(
-            conversation: ConversationContext(node: identity.name, cluster: identity.cluster),
+            conversation: conversation,
             http: serving.takeover(), admission: Admission(settings: settings))
         return Front(
             ports: ports, group: group, settings: settings, shared: shared, byLoop: byLoop, authentication: inUse,

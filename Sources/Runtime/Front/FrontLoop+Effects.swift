@@ -8,7 +8,7 @@ extension FrontLoop {
     func carryOut(_ effect: ShardEffect) {
         switch effect {
         case .reply(let connection, let reference, let reply): self.reply(connection, reference, reply)
-        case .notify(let connection, let notice): client(connection)?.notify(notice)
+        case .notify(let connection, let notice): notify(notice, connection)
         case .join(let list, let connection): join(list, connection)
         case .leave(let list, let connection): leave(list, connection)
         case .dropList(let list): dropList(list)
@@ -25,6 +25,8 @@ extension FrontLoop {
             queries[id] = services.query(task) { [port] result in port.run { $0.queried(id, result) } }
         case .resumeQuery(let id): queries[id]?.resume()
         case .cancelQuery(let id): queries.removeValue(forKey: id)?.cancel()
+        case .report(let id):
+            services.report { [port] result in port.run { $0.reported(id, result) } }
         case .interest(let id, let added, let removed):
             services.announceInterest(loop: index, added: added, removed: removed) { [port] in
                 port.run { $0.interestConfirmed(id) }
@@ -39,7 +41,15 @@ extension FrontLoop {
     }
 
     private func notify(_ notice: Notice, _ list: ListID) {
-        for connection in hub.members(of: list)?.connections ?? [] { client(connection)?.notify(notice) }
+        for connection in hub.members(of: list)?.connections ?? [] { notify(notice, connection) }
+    }
+
+    private func notify(_ notice: Notice, _ connection: ConnectionID) {
+        switch occupant(connection) {
+        case .client(let client): client.notify(notice)
+        case .branch(let client, let branch): client.notify(notice, on: branch)
+        case .caller, nil: break
+        }
     }
 
     func client(_ connection: ConnectionID) -> ClientConnection? {
@@ -50,8 +60,9 @@ extension FrontLoop {
     private func reply(_ connection: ConnectionID, _ reference: RequestReference, _ reply: Reply) {
         switch occupant(connection) {
         case .client(let client): client.reply(reply, to: reference)
+        case .branch(let client, _): client.reply(reply, to: reference)
         case .caller(let caller):
-            if caller.take(reply) { finish(caller, connection) }
+            if caller.take(reply, to: reference) { finish(caller, connection) }
         case nil: break
         }
     }
@@ -59,8 +70,9 @@ extension FrontLoop {
     private func close(_ connection: ConnectionID, _ code: UInt16, _ reason: String) {
         switch occupant(connection) {
         case .client(let client): client.close(code: code, reason)
+        case .branch(let client, _): client.close(code: code, reason)
         case .caller(let caller):
-            _ = caller.take(.refused(.internal("the session was closed: \(reason)")))
+            _ = caller.take(.refused(.internal("the session was closed: \(reason)")), to: nil)
             finish(caller, connection)
         case nil: break
         }

@@ -1,4 +1,5 @@
 import Broker
+import Dialects
 import Model
 import NIOCore
 
@@ -57,6 +58,8 @@ package final class FrontLoop {
     /// Who stands behind a connection of the shard.
     enum Occupant {
         case client(ClientConnection)
+        /// One of a client's branches.
+        case branch(WebSocketConnection, BranchID)
         /// One call from another door, which waits for its replies.
         case caller(Caller)
     }
@@ -103,7 +106,28 @@ package final class FrontLoop {
     // MARK: What goes into the shard
 
     /// Gives a connection its number and begins its session; without a principal it has yet to authenticate.
-    func open(_ occupant: (ConnectionID) -> Occupant, principal: Principal?) -> ConnectionID {
+    ///
+    /// - Parameter rate: requests a second where the node's operator set no limit; nil for none.
+    func open(
+        _ occupant: (ConnectionID) -> Occupant, principal: Principal?, rate: Int? = nil
+    ) -> ConnectionID {
+        let connection = number(occupant)
+        sessionCount += 1
+        shard.open(
+            connection, session: sessionPrefix + String(sessionCount, radix: 36), principal: principal, rate: rate,
+            at: settings.clock(), into: &effects)
+        settle()
+        return connection
+    }
+
+    /// Begins a branch of a client: a further session with the same principal.
+    func open(_ branch: BranchID, of client: WebSocketConnection, _ connection: ConnectionID) -> ConnectionID {
+        let session = number { _ in .branch(client, branch) }
+        shard.open(session, branching: connection)
+        return session
+    }
+
+    private func number(_ occupant: (ConnectionID) -> Occupant) -> ConnectionID {
         let index = freeIndexes.popLast() ?? UInt32(occupants.count)
         if Int(index) == occupants.count {
             occupants.append(nil)
@@ -112,12 +136,6 @@ package final class FrontLoop {
         generations[Int(index)] &+= 1
         let connection = ConnectionID(index: index, generation: generations[Int(index)])
         occupants[Int(index)] = occupant(connection)
-        sessionCount += 1
-        shard.open(
-            connection, session: sessionPrefix + String(sessionCount, radix: 36), principal: principal,
-            at: settings.clock(),
-            into: &effects)
-        settle()
         return connection
     }
 
@@ -209,6 +227,11 @@ package final class FrontLoop {
         settle()
     }
 
+    func reported(_ id: ReadID, _ result: Result<StatusReport, Refusal>) {
+        shard.reported(id, result, at: settings.clock(), into: &effects)
+        settle()
+    }
+
     func interestConfirmed(_ id: InterestID) {
         shard.interestConfirmed(id, ledger: ledger, at: settings.clock(), into: &effects)
         settle()
@@ -226,6 +249,9 @@ package final class FrontLoop {
 
     func verified(_ connection: ConnectionID, _ reference: RequestReference, _ result: Result<Principal, Refusal>) {
         shard.verified(connection, reference, result, at: settings.clock(), into: &effects)
+        for branch in client(connection)?.branchConnections ?? [] {
+            shard.adopt(branch, from: connection, into: &effects)
+        }
         settle()
     }
 

@@ -124,4 +124,12 @@ package struct FrontFigures: Sendable, Equatable {
     package var shard = ShardCounters()
     package var connections = 0
     package var subscriptions = 0
+
+    /// Adds what another loop has done and has open.
+    mutating func add(_ other: FrontFigures) {
+        counters.add(other.counters)
+        shard.add(other.shard)
+        connections += other.connections
+        subscriptions += other.subscriptions
+    }
 }

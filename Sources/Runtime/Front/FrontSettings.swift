@@ -1,3 +1,4 @@
+import Dialects
 import Model
 import NIOCore
 import WebSocket
@@ -52,6 +53,8 @@ package struct FrontSettings: Sendable {
     package var idleTimeout: Duration = .seconds(60)
     /// The name of the cookie in which a browser may bring its token. Default `token`.
     package var cookieName = "token"
+    /// How much a client may ask for in one GraphQL request.
+    package var graphQL = GraphQLLimits()
     /// Whether the doors that only conformance suites use are open. Default false.
     package var testDoors = false
     /// Reads both clocks.

@@ -22,7 +22,7 @@ struct UpgradeDesk {
         fileprivate let door: Door
 
         fileprivate enum Door {
-            case webSocket(DialectTable.Opening)
+            case webSocket(WebSocketDoor)
             case stream(DialectTable.StreamOpening)
         }
     }
@@ -43,10 +43,10 @@ struct UpgradeDesk {
             return Visit(head: head, door: .stream(open))
         }
         let query = String(head.target.drop { $0 != "?" }.dropFirst())
-        guard let open = DialectTable.dialect(forPath: path, query: query, testDoors: loop.settings.testDoors) else {
+        guard let door = DialectTable.door(atPath: path, query: query, testDoors: loop.settings.testDoors) else {
             return nil
         }
-        return Visit(head: head, door: .webSocket(open))
+        return Visit(head: head, door: .webSocket(door))
     }
 
     /// Decides on a visit now: what is cheap to see comes first, and tokens are looked at last.
@@ -55,15 +55,15 @@ struct UpgradeDesk {
     func decide(_ visit: Visit, keepsAlive: Bool) -> Decision {
         let closing = !keepsAlive || !visit.head.isPersistent
         switch visit.door {
-        case .webSocket(let open): return decide(visit.head, open, closing: closing)
+        case .webSocket(let door): return decide(visit.head, door, closing: closing)
         case .stream(let open): return decide(visit.head, open, closing: closing)
         }
     }
 
-    private func decide(_ head: RequestHead, _ open: DialectTable.Opening, closing: Bool) -> Decision {
+    private func decide(_ head: RequestHead, _ door: WebSocketDoor, closing: Bool) -> Decision {
         if loop.isDraining { return refuse(.draining, .draining, closing: true) }
         let acceptance: Handshake.Acceptance
-        switch Handshake.accept(head, compresses: loop.settings.compresses) {
+        switch Handshake.accept(head, subprotocols: door.subprotocols, compresses: loop.settings.compresses) {
         case .failure(let refusal):
             // The body that it announces is not told from the next request by everyone in the same way.
             let closing = closing || refusal == .bodyUnexpected
@@ -72,7 +72,9 @@ struct UpgradeDesk {
         case .success(let accepted): acceptance = accepted
         }
         if let refusal = admission(of: head) { return refusal }
-        let dialect = open(shared.conversation)
+        var context = shared.conversation
+        context.subprotocol = acceptance.subprotocol
+        let dialect = door.open(context)
         switch principal(head) {
         case .success(let principal): return accept(dialect, acceptance, principal)
         case .failure(.authenticationRequired) where dialect.authenticatesByMessage:

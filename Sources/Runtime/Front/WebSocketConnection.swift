@@ -8,6 +8,8 @@ import WebSocket
 ///
 /// A client that goes on asking without reading the answers is, after a further bound, not read from either.
 final class WebSocketConnection: ClientConnection {
+    /// The dialect, where it only translates: its texts then need not be put into steps.
+    private let translator: (any TranslatingDialect)?
     /// What was agreed about compression; nil for none.
     private let deflate: DeflateAgreement?
     private var assembler: MessageAssembler
@@ -19,16 +21,27 @@ final class WebSocketConnection: ClientConnection {
     private var unansweredPings = 0
     /// Whether the shard wants nothing more from the client for now.
     private var isHeld = false
+    /// The branches of the conversation; nil until there is one.
+    private var branches: ClientBranches?
+    /// When the dialect wants to be asked what is due.
+    private var dueTimer: Scheduled<Void>?
 
     /// - Parameter deflate: what the response to the upgrade agrees to about compression.
     init(dialect: any Dialect, loop: FrontLoop, deflate: DeflateAgreement?, opening: ClientOpening) {
         self.deflate = deflate
+        translator = dialect as? any TranslatingDialect
         assembler = MessageAssembler(
             role: .server, messageLimit: dialect.messageLimit ?? loop.settings.messageLimit,
             acceptsCompressed: deflate != nil)
         if deflate != nil { loop.counters.compressing += 1 }
         super.init(
             dialect: dialect, form: .frames(dialect.encoding, window: deflate?.window), loop: loop, opening: opening)
+    }
+
+    override func channelInactive(context: ChannelHandlerContext) {
+        dueTimer?.cancel()
+        super.channelInactive(context: context)
+        branches = nil
     }
 
     // MARK: From the client
@@ -76,7 +89,7 @@ final class WebSocketConnection: ClientConnection {
     private static let inflatedAtOnce = 65_536
 
     private func receive(_ events: [MessageEvent]) {
-        guard let connection else { return }
+        guard connection != nil else { return }
         var requests: [(connection: ConnectionID, request: Request)] = []
         // The pongs of one read are written together: thousands of tiny frames, each kept by itself, would be no small
         // matter.
@@ -87,10 +100,14 @@ final class WebSocketConnection: ClientConnection {
             case .text(let text):
                 guard stage == .open else { continue }
                 loop.counters.messagesReceived += 1
-                for request in dialect.receive(text) { requests.append((connection, request)) }
+                if let translator, let connection {
+                    for request in translator.receive(text) { requests.append((connection, request)) }
+                } else {
+                    take(dialect.steps(for: text), &requests)
+                }
             case .binary(let bytes):
                 guard stage == .open else { continue }
-                guard let asked = dialect.receive(binary: bytes) else {
+                guard let steps = dialect.steps(forBinary: bytes) else {
                     writePongs(&pongs, &pongCount)
                     hand(&requests)
                     loop.counters.violations += 1
@@ -98,7 +115,7 @@ final class WebSocketConnection: ClientConnection {
                     continue
                 }
                 loop.counters.messagesReceived += 1
-                for request in asked { requests.append((connection, request)) }
+                take(steps, &requests)
             case .ping(let payload):
                 guard stage == .open else { continue }
                 // RFC 6455 §5.5.3: of several pings that wait, the newest may be answered for all.
@@ -132,17 +149,95 @@ final class WebSocketConnection: ClientConnection {
         requests = []
     }
 
+    // MARK: What the conversation wants
+
+    private func take(_ steps: [DialectStep], _ requests: inout [(connection: ConnectionID, request: Request)]) {
+        for step in steps { take(step, .text, &requests) }
+    }
+
+    /// Takes a step; requests that follow one another are handed over together.
+    private func take(
+        _ step: DialectStep, _ opcode: Opcode, _ requests: inout [(connection: ConnectionID, request: Request)]
+    ) {
+        guard let connection, stage == .open else { return }
+        switch step {
+        case .request(let request): requests.append((connection, request))
+        case .open(let branch, let form):
+            var open = branches ?? ClientBranches()
+            let session = loop.open(branch, of: self, connection)
+            open.begin(branch, form, as: session)
+            branches = open
+            // A client that reads nothing now gets the branch's events from the log, like all others.
+            if isCongested { loop.congested(session) }
+        case .requestOn(let branch, let request):
+            guard let session = branches?.connection(of: branch) else { return }
+            requests.append((connection, Self.charge))
+            requests.append((session, request))
+        case .end(let branch):
+            hand(&requests)
+            if let session = branches?.end(branch) { loop.closed(session) }
+        case .send(let text):
+            hand(&requests)
+            writeReply(frame(opcode, text))
+        case .close(let code, let reason):
+            hand(&requests)
+            close(code: code, reason)
+        case .wake(let delay):
+            dueTimer?.cancel()
+            dueTimer = loop.eventLoop.assumeIsolated().scheduleTask(in: delay.timeAmount) { self.isDue() }
+        }
+    }
+
+    /// What counts a branch's request against its connection's requests a second, and does nothing else.
+    private static let charge = Request(
+        reference: RequestReference(id: nil, method: "", wantsReply: false), command: .ping)
+
+    private func isDue() {
+        dueTimer = nil
+        tell(dialect.stepsWhenDue())
+    }
+
+    override var branchConnections: [ConnectionID] { branches?.connections ?? [] }
+
+    /// How a branch's events are written; nil once it has ended.
+    func form(of branch: BranchID) -> BranchForm? { branches?.form(of: branch) }
+
+    /// How far back compressed frames may refer; nil where compression was not agreed.
+    var window: DeflateWindow? { deflate?.window }
+
     // MARK: To the client
 
     override func notify(_ notice: Notice) {
-        if let text = dialect.encode(notice) { write(frame(.text, text)) }
+        guard let translator else { return tell(dialect.steps(for: notice, on: nil)) }
+        if let text = translator.encode(notice) { write(frame(.text, text)) }
+    }
+
+    /// Tells something of a branch; one that has ended meanwhile is told of no more.
+    func notify(_ notice: Notice, on branch: BranchID) {
+        guard let form = form(of: branch) else { return }
+        if case .event(let item) = notice { return write(frame(.text, form.text(of: item))) }
+        tell(dialect.steps(for: notice, on: branch))
+    }
+
+    /// Takes steps that the client did not ask for: what they say does not count against one that reads nothing.
+    private func tell(_ steps: [DialectStep]) {
+        var requests: [(connection: ConnectionID, request: Request)] = []
+        for step in steps {
+            if case .send(let text) = step { write(frame(.text, text)) } else { take(step, .text, &requests) }
+        }
+        hand(&requests)
     }
 
     override func reply(_ reply: Reply, to reference: RequestReference) {
         let opcode: Opcode = dialect.answersInBinary(reference) ? .binary : .text
-        for answer in dialect.encode(reply, to: reference) { writeReply(frame(opcode, answer)) }
-        guard let connection, stage == .open else { return }
-        begin(dialect.followUp().map { (connection, $0) })
+        if let translator {
+            for answer in translator.encode(reply, to: reference) { writeReply(frame(opcode, answer)) }
+            guard let connection, stage == .open else { return }
+            return begin(translator.followUp().map { (connection, $0) })
+        }
+        var requests: [(connection: ConnectionID, request: Request)] = []
+        for step in dialect.steps(for: reply, to: reference) { take(step, opcode, &requests) }
+        hand(&requests)
     }
 
     /// The frame of a message that goes to this client alone.

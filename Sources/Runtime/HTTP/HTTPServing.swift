@@ -19,6 +19,7 @@ struct HTTPServing: Sendable {
     func takeover() -> HTTPTakeover {
         let router = Router(context: RoostContext.self)
         rest.addRoutes(to: router)
+        GraphQLDoor(rest: rest).addRoutes(to: router)
         operations.addRoutes(to: router)
         pages.addRoutes(to: router)
         let responder = router.buildResponder()

@@ -95,7 +95,7 @@ extension JSONWriter {
         key("data")
         raw(message.payload)
         key("id")
-        string(messageIdentifier(record.origin, record.time))
+        string(MessageIdentifier.text(record.origin, record.time))
         key("partition")
         string(partition.description)
         key("offset")
@@ -121,7 +121,7 @@ extension JSONWriter {
     mutating func receipt(_ receipt: Receipt, _ acknowledgement: Acknowledgement) {
         beginObject()
         key("id")
-        string(messageIdentifier(receipt.partition.origin, receipt.time))
+        string(MessageIdentifier.text(receipt.partition.origin, receipt.time))
         key("partition")
         string(receipt.partition.description)
         key("offset")
@@ -132,13 +132,4 @@ extension JSONWriter {
         string(acknowledgement.rawValue)
         endObject()
     }
-}
-
-/// A message's id, the same at every door: base64url of its origin and its time, which no two messages share.
-func messageIdentifier(_ origin: Origin, _ time: HybridTime) -> String {
-    var bytes = ByteWriter(reservingCapacity: 24)
-    bytes.u64(origin.node.rawValue)
-    bytes.u64(origin.epoch.rawValue)
-    bytes.u64(time.rawValue)
-    return base64URLEncode(bytes.bytes)
 }

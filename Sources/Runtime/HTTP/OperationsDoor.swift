@@ -33,13 +33,7 @@ struct OperationsDoor: Sendable {
     /// The front's own figures, summed over the loops.
     private func frontMetrics() async -> [Metric] {
         var sum = FrontFigures()
-        for front in fronts {
-            let figures = await front.figures()
-            sum.counters.add(figures.counters)
-            sum.shard.add(figures.shard)
-            sum.connections += figures.connections
-            sum.subscriptions += figures.subscriptions
-        }
+        for front in fronts { sum.add(await front.figures()) }
         return sum.metrics
     }
 }

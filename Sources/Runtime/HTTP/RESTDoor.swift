@@ -145,7 +145,7 @@ struct RESTDoor: Sendable {
         case .published(_, let receipt, let level): .success(.created) { $0.receipt(receipt, level) }
         case .history(_, let page): .success { $0.history(page) }
         case .subscribed, .unsubscribed, .topicCreated, .topics, .permission, .rows, .queriesCancelled, .presence,
-            .presenceSet, .typingNoted, .authenticated, .pong, .refused:
+            .presenceSet, .typingNoted, .authenticated, .cluster, .figures, .followingFigures, .pong, .refused:
             throw unexpected
         }
     }
@@ -195,15 +195,26 @@ struct RESTDoor: Sendable {
 
     private func perform(_ command: Command, _ request: Request, _ context: RoostContext) async throws -> Reply {
         let principal = try principal(request).get()
-        guard let front = fronts[ObjectIdentifier(context.channel.eventLoop)] else {
-            preconditionFailure("HTTP is served on the loops that were started")
-        }
-        let reply = await front.perform(command, as: principal)
+        let reply = await front(context).perform(command, as: principal)
         if case .refused(let refusal) = reply { throw refusal }
         return reply
     }
 
-    private func principal(_ request: Request) -> Result<Principal, Refusal> {
+    /// Carries out commands in their order; one reply for each, refusals among them.
+    func perform(_ commands: [Command], as principal: Principal, _ context: RoostContext) async -> [Reply] {
+        let replies = await front(context).perform(commands, as: principal)
+        let missing = max(0, commands.count - replies.count)
+        return replies + Array(repeating: .refused(.internal("the node is stopping")), count: missing)
+    }
+
+    private func front(_ context: RoostContext) -> FrontPort {
+        guard let front = fronts[ObjectIdentifier(context.channel.eventLoop)] else {
+            preconditionFailure("HTTP is served on the loops that were started")
+        }
+        return front
+    }
+
+    func principal(_ request: Request) -> Result<Principal, Refusal> {
         let headers = request.headers
         let credentials = Credentials(
             token: bearerToken(headers[.authorization]) ?? request.query("token"),
@@ -212,7 +223,7 @@ struct RESTDoor: Sendable {
         return authentication.value.principal(for: credentials, at: settings.clock().wall)
     }
 
-    private func read(_ request: Request) async throws -> [UInt8] {
+    func read(_ request: Request) async throws -> [UInt8] {
         let limit = settings.messageLimit + Self.bodyMargin
         var bytes: [UInt8] = []
         for try await part in request.body {
@@ -222,7 +233,7 @@ struct RESTDoor: Sendable {
         return bytes
     }
 
-    private struct BodyTooLarge: Error {
+    struct BodyTooLarge: Error {
         let limit: Int
     }
 

@@ -1,3 +1,4 @@
+import Broker
 import Model
 
 /// The cluster as one node sees it; what `/api/v1/cluster` and `roost cluster` show.
@@ -56,5 +57,18 @@ package struct ClusterStatus: Sendable, Equatable {
         self.members = members
         self.vector = vector
         self.digest = digest
+    }
+}
+
+extension ClusterView {
+    /// What clients of every door are told of a status.
+    init(_ status: ClusterStatus) {
+        self.init(
+            node: status.identity.name, cluster: status.identity.cluster, digest: hexadecimal(status.digest, digits: 16),
+            members: status.members.map { member in
+                Member(
+                    id: member.id.description, name: member.name, state: member.state, incarnation: member.incarnation,
+                    listen: member.listen?.description, lag: member.lag, isConnected: member.isConnected)
+            })
     }
 }

@@ -60,6 +60,22 @@ extension Engine: NodeServices {
         }
     }
 
+    package func report(reply: @escaping @Sendable (Result<StatusReport, Refusal>) -> Void) {
+        let share = usage.processorShare(at: settings.clock().monotonic)
+        Task {
+            var sum = FrontFigures()
+            for port in self.attachedPorts { sum.add(await port.figures()) }
+            let status = await self.clusterStatus()
+            let topics = self.ledger.read { $0.registry.liveCount }
+            let figures = NodeFigures(
+                node: self.identity.name, cpu: share, memory: ProcessUsage.memory,
+                connections: UInt64(clamping: sum.connections), subscriptions: UInt64(clamping: sum.subscriptions),
+                messagesIn: sum.counters.messagesReceived, messagesOut: sum.shard.delivered,
+                topics: UInt64(clamping: topics))
+            reply(.success(StatusReport(figures: figures, cluster: ClusterView(status))))
+        }
+    }
+
     package func clusterStatus() async -> ClusterStatus {
         do {
             let (identity, registry) = (identity, ledger.read { $0.registry })

@@ -22,6 +22,7 @@ package final class Engine: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let nextInterest = Atomic<UInt64>(1)
     let ports: Mutex<[FrontPort]>
+    let usage: ProcessUsage
     private let counting: Mutex<Task<Void, Never>?>
     let isStopping = Atomic<Bool>(false)
 
@@ -41,6 +42,7 @@ package final class Engine: Sendable {
         identity = NodeIdentity(id: run.node, name: settings.name, cluster: settings.cluster)
         let boot = Boot.random(using: systemLinkRandom)
 
+        usage = ProcessUsage(at: settings.clock().monotonic)
         let wiring = Wiring()
         let clock = settings.clock
         ledger = SharedLedger(

@@ -35,6 +35,9 @@ package protocol NodeServices: Sendable {
     func presence(
         of topic: TopicName, limit: Int, reply: @escaping @Sendable (Result<PresenceList, Refusal>) -> Void)
 
+    /// Gathers what the node and the cluster are doing.
+    func report(reply: @escaping @Sendable (Result<StatusReport, Refusal>) -> Void)
+
     /// The cluster as this node sees it now.
     func clusterStatus() async -> ClusterStatus
 

@@ -44,6 +44,12 @@ struct LimitFlags: ParsableArguments {
     @Option(help: ArgumentHelp("Header lines of a request. (default: 100)", valueName: "n"))
     var limitsHeadFields: String?
 
+    @Option(help: ArgumentHelp("How deep a GraphQL request may be. (default: 20)", valueName: "n"))
+    var limitsGraphqlDepth: String?
+
+    @Option(help: ArgumentHelp("What a GraphQL request may come to, in fields. (default: 20000)", valueName: "n"))
+    var limitsGraphqlComplexity: String?
+
     @Option(help: ArgumentHelp("How long a connection's first head may take. (default: 10)", valueName: "seconds"))
     var limitsHeadSeconds: String?
 
@@ -69,6 +75,7 @@ struct LimitFlags: ParsableArguments {
             (.upgradeBurst, limitsUpgradeBurst), (.subscriptions, limitsSubscriptions),
             (.requestsPerSecond, limitsRequestsPerSecond), (.requestBurst, limitsRequestBurst),
             (.excessSeconds, limitsExcessSeconds), (.outboundBytes, limitsOutboundBytes),
+            (.graphQLDepth, limitsGraphqlDepth), (.graphQLComplexity, limitsGraphqlComplexity),
             (.headBytes, limitsHeadBytes), (.headFields, limitsHeadFields), (.headSeconds, limitsHeadSeconds),
             (.firstMessageSeconds, limitsFirstMessageSeconds), (.pingSeconds, limitsPingSeconds),
             (.pongSeconds, limitsPongSeconds), (.idleSeconds, limitsIdleSeconds),

@@ -92,7 +92,7 @@ struct NodeConfigurationTests {
             (.outboundBytes, "16384", "16383"), (.headBytes, "2048", "1023"),
             (.headFields, "10", "9"), (.headSeconds, "7", "0"),
             (.firstMessageSeconds, "7", "0"), (.pingSeconds, "7", "61"),
-            (.pongSeconds, "31", "29"), (.idleSeconds, "7", "86401"),
+            (.graphQLDepth, "7", "61"), (.graphQLComplexity, "500", "99"), (.pongSeconds, "31", "29"), (.idleSeconds, "7", "86401"),
         ])
     func limits(key: SettingKey, good: String, bad: String) throws {
         let name = key.rawValue.dropFirst("limits.".count)

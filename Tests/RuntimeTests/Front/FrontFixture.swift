@@ -154,6 +154,14 @@ final class LoneNode: NodeServices {
         of topic: TopicName, limit: Int, reply: @escaping @Sendable (Result<PresenceList, Refusal>) -> Void
     ) { reply(.success(PresenceList(members: [], count: 0))) }
 
+    func report(reply: @escaping @Sendable (Result<StatusReport, Refusal>) -> Void) {
+        let figures = NodeFigures(
+            node: identity.name, cpu: 1, memory: 2, connections: 3, subscriptions: 4, messagesIn: 5, messagesOut: 6,
+            topics: 7)
+        let view = ClusterView(node: identity.name, cluster: identity.cluster, digest: "7", members: [])
+        reply(.success(StatusReport(figures: figures, cluster: view)))
+    }
+
     func clusterStatus() async -> ClusterStatus {
         ClusterStatus(identity: identity, members: [], vector: VersionVector(), digest: 7)
     }

@@ -70,7 +70,7 @@ struct GossipSocketTests {
         try first.events.await("the session again") { events in
             events.count { $0 == expected } > before ? () : nil
         }
-        first.socket.send([7], to: second.node, at: second.endpoint)
+        first.socket.send([7], to: second.node, boot: second.identity.boot, at: second.endpoint)
         try second.awaitPacket([7], from: first)
     }
 

@@ -7,7 +7,7 @@ final class VirtualConnection {
     let id: ConnectionID
     private(set) weak var loop: VirtualLoop?
     private unowned let world: World
-    private let conversation: any Dialect
+    private let conversation: any TranslatingDialect
     private weak var peer: (any VirtualPeer)?
     /// How long the client takes for each text.
     var slowness: Duration = .zero
@@ -26,11 +26,12 @@ final class VirtualConnection {
         self.loop = loop
         self.world = world
         self.peer = peer
-        let context = ConversationContext(node: "node-\(node)", cluster: "virtual")
-        guard let opening = DialectTable.dialect(forPath: "/live", query: "") else {
-            preconditionFailure("the native dialect has no door")
-        }
-        conversation = opening(context)
+        // The native dialect never asks for the time: its events have their records'.
+        let context = ConversationContext(node: "node-\(node)", cluster: "virtual") { WallTime(milliseconds: 0) }
+        guard let door = DialectTable.door(atPath: "/live", query: ""),
+            let conversation = door.open(context) as? any TranslatingDialect
+        else { preconditionFailure("the native dialect has a door, and only translates") }
+        self.conversation = conversation
     }
 
     /// The client sends a text.

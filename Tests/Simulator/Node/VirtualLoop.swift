@@ -176,6 +176,8 @@ final class VirtualLoop {
                     id, .notSupported("not simulated"), ledger: $0.ledger, at: $0.now, into: &$0.effects)
             }
         case .resumeQuery, .cancelQuery: break
+        case .report(let id):
+            soon { $0.shard.reported(id, .failure(.internal("not simulated")), at: $0.now, into: &$0.effects) }
         case .interest(let id, let added, let removed):
             let number = id.rawValue
             interests[number] = id

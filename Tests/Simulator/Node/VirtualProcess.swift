@@ -40,10 +40,12 @@ package final class VirtualProcess {
         disk = VirtualDisk(world: world, node: node, log: log)
         storedThrough = recovered.lastSequence
         let endpoint = VirtualLinks.endpoint(of: node.index)
+        // Two runs with one epoch are told apart by membership, unless it is deceived as well.
+        let started = node.settings.flaw == .reusesOffsets ? node.wall : identity.epoch.start
         do {
             let local = try LocalMember(
                 id: node.id, name: "node-\(node.index)", boot: boot,
-                epochMilliseconds: UInt64(identity.epoch.start.milliseconds), gossip: endpoint, bus: endpoint,
+                epochMilliseconds: UInt64(started.milliseconds), gossip: endpoint, bus: endpoint,
                 fronts: [],
                 wireVersion: LaneFrame.formatVersion)
             plane = ControlPlane(

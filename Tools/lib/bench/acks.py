@@ -205,7 +205,13 @@ class JetStream:
         stream.settimeout(5)
         text = json.dumps(body).encode() if body else b""
         stream.sendall(f"PUB {subject} answers.{id(stream)} {len(text)}\r\n".encode() + text + b"\r\n")
-        head, data = read_until(stream, b"\r\n").split(b"\r\n", 1)
+        data = read_until(stream, b"\r\n")
+        # The server may ask for a sign of life before it answers.
+        while not data.startswith(b"MSG "):
+            line, _, data = data.partition(b"\r\n")
+            if b"\r\n" not in data:
+                data += read_until(stream, b"\r\n")
+        head, data = data.split(b"\r\n", 1)
         size = int(head.split()[-1])
         while len(data) < size:
             data += stream.recv(65_536)

@@ -10,8 +10,9 @@ extension FrontLoop {
     /// Writes one message to everybody on a list, encoded once for each form.
     func fanOut(_ item: Sequenced, to list: ListID) {
         guard let members = hub.members(of: list) else { return }
-        for form in members.formsTaken where forms[Int(form)].isPersonal { writePersonally(item, form, to: members) }
-        guard members.formsTaken.contains(where: { !forms[Int($0)].isPersonal }) else { return }
+        if members.takes(Self.branchForm) { writeToBranches(item, of: members) }
+        for form in members.formsTaken where isPersonal(form) { writePersonally(item, form, to: members) }
+        guard members.formsTaken.contains(where: isShared) else { return }
         if let open = batch, open.list != list {
             dissolve(open)
             isTickMixed = true
@@ -22,7 +23,7 @@ extension FrontLoop {
             batch = SharedBatch(list: list, number: batchCount)
             scheduleFlush()
         }
-        for form in members.formsTaken where !forms[Int(form)].isPersonal {
+        for form in members.formsTaken where isShared(form) {
             let frame = frame(of: item, in: form)
             batch?.append(frame, in: form)
             for connection in batch?.apart ?? [] {
@@ -41,8 +42,13 @@ extension FrontLoop {
         }
     }
 
+    private func isPersonal(_ form: WireForm.Index) -> Bool { form != Self.branchForm && forms[Int(form)].isPersonal }
+
+    /// Whether receivers of the form get the same bytes.
+    private func isShared(_ form: WireForm.Index) -> Bool { form != Self.branchForm && !forms[Int(form)].isPersonal }
+
     private func writeSeparately(_ item: Sequenced, to members: Hub.List) {
-        for form in members.formsTaken where !forms[Int(form)].isPersonal {
+        for form in members.formsTaken where isShared(form) {
             let frame = frame(of: item, in: form)
             for (index, connection) in members.connections.enumerated() where members.forms[index] == form {
                 client(connection)?.enqueue(frame)
@@ -73,6 +79,7 @@ extension FrontLoop {
     // MARK: Lists
 
     func join(_ list: ListID, _ connection: ConnectionID) {
+        if case .branch = occupant(connection) { return hub.join(list, connection, Self.branchForm) }
         guard let client = client(connection) else { return }
         hub.join(list, connection, client.form)
         guard let open = batch, open.list == list else { return }

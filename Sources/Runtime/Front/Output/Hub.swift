@@ -19,6 +19,9 @@ package struct Hub {
         /// The forms that somebody on the list takes.
         package var formsTaken: some Sequence<WireForm.Index> { counts.lazy.map(\.form) }
 
+        /// Whether somebody on the list takes a form.
+        package func takes(_ form: WireForm.Index) -> Bool { counts.contains { $0.form == form } }
+
         package func contains(_ connection: ConnectionID) -> Bool { place(of: connection) != nil }
 
         fileprivate func place(of connection: ConnectionID) -> Int? {

@@ -190,7 +190,7 @@ final class GossipLoop {
     /// Says again that there is a session: membership may have taken its node for dead while it could not be reached, and
     /// then waits for just this. A recorded hello can bring it about too, so that it counts as an answer does.
     private func confirm(_ hello: LinkHello, at now: MonotonicTime) {
-        guard let peer = peers[hello.sender.node] else { return }
+        guard let peer = peers[hello.sender.boot] else { return }
         guard budget.take(at: now) else { return counters.drop(.answerLimited) }
         events.append(.met(hello.sender.node, boot: hello.sender.boot, at: peer.endpoint))
     }

@@ -1,0 +1,220 @@
+"""RustyDB's dialect by a WebSocket client that others wrote, with the messages of RustyDB's own document."""
+
+import json
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from cluster import Cluster
+from rustydb_document import examples, javascript_messages
+from tokens import SECRET, token
+
+LIMIT = 30
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A node that wants tokens."""
+    secret = tmp_path_factory.mktemp("secret") / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    with Cluster(1, "--auth-secret-file", str(secret), token=token("root", roles=["admin"])) as cluster:
+        yield cluster[0]
+
+
+class Client:
+    """One connection; every message is sent as it is, and what comes is JSON in the document's envelope."""
+
+    def __init__(self, node, path="/api/v1/stream", query=""):
+        self.socket = connect(f"{node.url}{path}{query}", open_timeout=LIMIT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, message):
+        self.socket.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
+
+    def take(self):
+        said = json.loads(self.socket.recv(LIMIT))
+        assert set(said) <= {"type", "payload", "timestamp", "id"}, said
+        time.strptime(said["timestamp"], "%Y-%m-%dT%H:%M:%S.%fZ")
+        return said
+
+    def ask(self, message):
+        self.send(message)
+        return self.take()
+
+    def close_code(self):
+        with pytest.raises(ConnectionClosed):
+            while True:
+                self.socket.recv(LIMIT)
+        return self.socket.close_code
+
+
+def shape(value):
+    """The keys of a message and of its payload."""
+    return set(value), set(value.get("payload", {}))
+
+
+def test_the_ping_of_the_document(node):
+    ping, pong = (each for each in examples() if each.get("type") in ("ping", "pong"))
+    with Client(node) as client:
+        assert shape(client.ask(ping)) == shape(pong)
+        for sent in javascript_messages():
+            if isinstance(sent, dict) and sent["type"] == "ping":
+                assert client.ask(sent)["type"] == "pong"
+
+
+def test_every_message_of_the_document_is_answered_in_the_shape_that_it_shows(node):
+    error = next(each for each in examples() if each.get("id") == "correlation-id")
+    sent = [each for each in examples() if each.get("type") in ("query", "ping")]
+    sent += [each for each in javascript_messages() if isinstance(each, dict) and each["type"] != "auth"]
+    assert len(sent) >= 5
+    with Client(node) as client:
+        for message in sent:
+            said = client.ask(message)
+            assert said.get("id") == message.get("id")
+            if message.get("id") == "query-001":
+                # The table of the example is not there: the answer is the one that the document shows for that.
+                (shown,) = (each for each in examples() if each.get("type") == "error" and each["id"] == "query-001")
+                assert said["type"] == "error" and said["payload"]["code"] == shown["payload"]["code"]
+            if said["type"] == "error":
+                assert shape(said)[1] == shape(error)[1] and said["payload"]["status"] == "error"
+
+
+def test_the_authentication_of_the_document(guarded):
+    """Both of its ways: the token in a message, with the document's own placeholder too, and in the address."""
+    sample = next(each for each in javascript_messages() if isinstance(each, dict) and each["type"] == "auth")
+    with Client(guarded) as client:
+        refused = client.ask(sample)
+        assert refused["type"] == "auth_error" and refused["payload"]["code"] == "AUTH_FAILED"
+        assert client.close_code() == 1008
+    good = {**sample, "payload": {"token": token("root", roles=["admin"])}}
+    with Client(guarded) as client:
+        assert client.ask({"type": "publish", "payload": {"topic": "x", "message": 1}})["payload"]["code"] == "AUTH_REQUIRED"
+        said = client.ask(good)
+        assert said["type"] == "auth_success" and said["payload"]["user"] == "root"
+        # And again on the same connection.
+        assert client.ask({**good, "id": 2})["id"] == 2
+    with Client(guarded, query=f"?token={good['payload']['token']}") as client:
+        assert client.ask({"type": "ping"})["type"] == "pong"
+
+
+def test_the_login_of_the_document(tmp_path):
+    import subprocess
+
+    from cluster import BINARY
+
+    users = tmp_path / "users.yaml"
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    subprocess.run(
+        [str(BINARY), "user", "add", "admin", "--users-file", str(users), "--role", "admin"],
+        input="secret123\n", text=True, check=True, capture_output=True, timeout=LIMIT,
+    )  # fmt: skip
+    with Cluster(1, "--auth-secret-file", str(secret), "--users-file", str(users), token=token("root", roles=["admin"])) as cluster:
+        status, said = cluster[0].call("POST", "/api/v1/auth/login", {"username": "admin", "password": "secret123"})
+        (shown,) = (each for each in examples() if "success" in each)
+        assert status == 200 and said.keys() == shown.keys() and said["data"].keys() == shown["data"].keys()
+        with Client(cluster[0]) as client:
+            granted = client.ask({"type": "auth", "payload": {"token": said["data"]["token"]}})
+            assert granted["type"] == "auth_success" and granted["payload"]["user"] == "admin"
+        assert cluster[0].call("POST", "/api/v1/auth/login", {"username": "admin", "password": "no"})[0] == 401
+
+
+def test_several_subscriptions_of_one_connection_each_have_their_id_and_place(three, topic, attach):
+    writer = attach(three[0])
+    writer.create(topic)
+    writer.publish(topic, {"n": 0}, ack="replicated")
+    with Client(three[1]) as client:
+        all_of_it = {"type": "subscribe", "id": "all", "payload": {"topic": topic, "since": "beginning"}}
+        assert client.ask(all_of_it)["payload"]["status"] == "subscribed"
+        first = client.take()
+        assert (first["id"], first["payload"]["data"]) == ("all", {"n": 0})
+        said = client.ask({"type": "subscribe", "id": 2, "payload": {"topics": ["test/+"], "filters": {"n": 2}}})
+        assert said["payload"]["status"] == "subscribed" and said["id"] == 2
+        with Client(three[2]) as other:
+            for number in (1, 2):
+                done = other.ask({"type": "publish", "payload": {"topic": topic, "message": {"n": number}}})
+                assert done["payload"]["status"] == "success"
+        got = [client.take() for _ in range(3)]
+        events = [(each["id"], each["payload"]["data"]["n"]) for each in got if each["payload"]["status"] == "event"]
+        while len(events) < 3:
+            each = client.take()
+            if each["payload"]["status"] == "event":
+                events.append((each["id"], each["payload"]["data"]["n"]))
+        assert sorted(events, key=str) == [("all", 1), ("all", 2), (2, 2)]
+        assert client.ask({"type": "unsubscribe", "id": "all"})["payload"]["status"] == "unsubscribed"
+        writer.publish(topic, {"n": 2})
+        assert client.take()["id"] == 2
+        again = client.ask({"type": "unsubscribe", "id": "all"})
+        assert again["type"] == "error" and again["payload"]["code"] == "INVALID_MESSAGE"
+
+
+def test_a_thousand_events_reach_every_subscription_in_order_while_a_client_reads_late(node, topic, attach):
+    """More than waits for a connection: the branches leave the live stream and come back."""
+    writer = attach(node)
+    writer.create(topic)
+    with Client(node) as client:
+        for ident in ("a", "b"):
+            client.send({"type": "subscribe", "id": ident, "payload": {"topic": topic}})
+            assert client.take()["payload"]["status"] == "subscribed"
+        for number in range(1_000):
+            writer.send({"method": "publish", "attributes": {"topicName": topic, "message": {"n": number, "pad": "x" * 4_000}}})
+        writer.ask("list-topic")
+        got = {"a": [], "b": []}
+        while min(map(len, got.values())) < 1_000:
+            said = client.take()
+            if said["payload"]["status"] == "event":
+                got[said["id"]].append(said["payload"]["data"]["n"])
+        assert got["a"] == got["b"] == list(range(1_000))
+
+
+def test_close_codes(node):
+    with Client(node) as client:
+        client.send(b"\0\1")
+        assert client.close_code() == 1003
+    with Client(node) as client:
+        client.send(json.dumps({"type": "ping", "payload": {"pad": "x" * (1 << 20)}}))
+        assert client.close_code() == 1009
+    with Client(node) as client:
+        client.socket.close(1000)
+        assert client.socket.close_code == 1000
+
+
+def test_more_than_a_hundred_messages_a_second_are_held_back_and_told_so(node):
+    """Throttled and told, and nothing is lost."""
+    with Client(node) as client:
+        for number in range(150):
+            client.send({"type": "ping", "id": number})
+        pongs, told = [], []
+        while len(pongs) < 150:
+            said = client.take()
+            (told if said["type"] == "error" else pongs).append(said)
+        assert [each["id"] for each in pongs] == list(range(150))
+        assert [each["payload"]["code"] for each in told] == ["RATE_LIMIT_EXCEEDED"]
+
+
+def test_figures_need_the_grant_to_monitor(guarded):
+    with Client(guarded, "/api/v1/metrics/stream", f"?token={token('root', roles=['admin'])}") as client:
+        for _ in range(2):
+            said = client.take()
+            assert said["type"] == "data" and said["payload"]["status"] == "metrics"
+            assert said["payload"]["memory"] > 1_000_000 and said["payload"]["cluster"]["alive"] == 1
+    with Client(guarded, "/api/v1/metrics/stream", f"?token={token('ann', roles=['user'])}") as client:
+        said = client.take()
+        assert said["type"] == "error" and said["payload"]["code"] == "PERMISSION_DENIED"
+
+
+def test_what_is_not_built_says_so(node):
+    with Client(node) as client:
+        for message in ({"type": "subscribe", "payload": {"query": "SELECT 1"}},):
+            said = client.ask(message)
+            assert said["type"] == "error" and said["payload"]["code"] == "NOT_SUPPORTED"
+    assert node.call("GET", "/api/v1/documents/collections/users/watch")[0] == 404
