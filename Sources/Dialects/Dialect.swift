@@ -44,6 +44,9 @@ package protocol Dialect: AnyObject {
     /// What follows when the time of the last ``DialectStep/wake(after:)`` has come.
     func stepsWhenDue() -> [DialectStep]
 
+    /// Whether a reply is the last thing that is said on the connection, which is then closed with 1000.
+    func ends(after reply: Reply, to reference: RequestReference) -> Bool
+
     /// Whether what answers a request goes as binary messages and not as text.
     func answersInBinary(_ reference: RequestReference) -> Bool
 }
@@ -61,6 +64,8 @@ extension Dialect {
     package func steps(forBinary bytes: [UInt8]) -> [DialectStep]? { nil }
 
     package func stepsWhenDue() -> [DialectStep] { [] }
+
+    package func ends(after reply: Reply, to reference: RequestReference) -> Bool { false }
 
     package func answersInBinary(_ reference: RequestReference) -> Bool { false }
 }

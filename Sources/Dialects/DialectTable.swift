@@ -50,6 +50,9 @@ package enum DialectTable {
         case "/graphql/ws": WebSocketDoor(subprotocols: [GraphQLConversation.subprotocol]) { GraphQLConversation($0) }
         case "/api/v1/stream": WebSocketDoor { RustyDBConversation($0) }
         case "/api/v1/metrics/stream": WebSocketDoor { RustyDBConversation($0, follows: .figures) }
+        case let path where isPath(path, "/environment/*/proxy/api/ws/v2/sql/execute")
+            || isPath(path, "/api/v1/environments/*/proxy/api/ws/v2/sql/execute"):
+            WebSocketDoor { _ in LensesConversation() }
         case "/echo" where testDoors: WebSocketDoor { _ in EchoConversation() }
         default: nil
         }
@@ -65,6 +68,12 @@ package enum DialectTable {
         case "/events": { EventStreamConversation.open($0, $1) }
         default: nil
         }
+    }
+
+    /// Whether a path has the form of a pattern, in which `*` stands for one segment that is not empty.
+    static func isPath(_ path: String, _ pattern: String) -> Bool {
+        let (found, wanted) = (path.split(separator: "/", omittingEmptySubsequences: false), pattern.split(separator: "/", omittingEmptySubsequences: false))
+        return found.count == wanted.count && zip(found, wanted).allSatisfy { $1 == "*" ? !$0.isEmpty : $0 == $1 }
     }
 
     /// The value of a query's parameter as it was sent, without percent-decoding; nil where it is missing.

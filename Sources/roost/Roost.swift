@@ -12,7 +12,7 @@ struct Roost: AsyncParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            Serve.self, PublishCommand.self, SubscribeCommand.self, TopicsCommand.self, ClusterCommand.self,
+            Serve.self, PublishCommand.self, SubscribeCommand.self, TopicsCommand.self, QueryCommand.self, ClusterCommand.self,
             TokenCommand.self, UserCommand.self, BenchCommand.self,
         ])
 

@@ -43,14 +43,14 @@ package struct QueryColumn: Sendable, Equatable {
 }
 
 /// One row of a result.
-package struct QueryRow: Sendable, Equatable {
+package struct QueryRow: Sendable, Hashable {
     /// One for each column.
     package let values: [QueryValue]
     /// The message that the row stands for, where columns are asked for as `messages` and there is exactly one.
     package let origin: Origin?
 
     /// What a message's metadata say.
-    package struct Origin: Sendable, Equatable {
+    package struct Origin: Sendable, Hashable {
         /// The first 31 bits of a hash of the partition's name.
         package let partition: Int64
         package let offset: UInt64
@@ -79,6 +79,9 @@ package struct QueryFigures: Sendable, Equatable {
     /// Rows of the result so far.
     package var rows: UInt64 = 0
     package var elapsed: Duration = .zero
+    /// The query's own id: random, as RFC 9562 writes such.
+    package var id = ""
+    package var started = WallTime(milliseconds: 0)
     /// What was read of each topic that the query names, in the order of first mention.
     package var sources: [Source] = []
 

@@ -2,7 +2,7 @@ import JSON
 import Model
 
 /// A value in a row, or one that a parameter stands for.
-package enum QueryValue: Sendable, Equatable {
+package enum QueryValue: Sendable, Hashable {
     case null
     case integer(Int64)
     case real(Double)

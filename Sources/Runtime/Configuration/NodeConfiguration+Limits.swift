@@ -45,6 +45,15 @@ extension NodeConfiguration {
         /// How long an HTTP connection may be idle; default 60 s.
         package var idle: Duration = .seconds(60)
 
+        /// How long a query in SQL may take; default 60 s.
+        package var queryTime: Duration = .seconds(60)
+        /// Rows of a query's result; default 1,000,000.
+        package var queryRows = 1_000_000
+        /// Bytes of the messages that a query reads; default 1 GiB.
+        package var queryBytes = 1 << 30
+        /// Queries of the node under way; default 64.
+        package var queries = 64
+
         package init() {}
 
         /// The most that a message may be set to: frames of the bus hold 2 MiB with everything around it.
@@ -71,6 +80,9 @@ extension NodeConfiguration {
             headBytes = try reader.number(.headBytes, in: 1_024...1_048_576) ?? headBytes
             graphQLDepth = try reader.number(.graphQLDepth, in: 1...60) ?? graphQLDepth
             graphQLComplexity = try reader.number(.graphQLComplexity, in: 100...10_000_000) ?? graphQLComplexity
+            queryRows = try reader.number(.queryRows, in: 1...1_000_000_000) ?? queryRows
+            queryBytes = try reader.number(.queryBytes, in: 1_024...(1 << 50)) ?? queryBytes
+            queries = try reader.number(.queries, in: 1...10_000) ?? queries
             headFields = try reader.number(.headFields, in: 10...10_000) ?? headFields
         }
 
@@ -89,6 +101,7 @@ extension NodeConfiguration {
             firstMessage = try reader.seconds(.firstMessageSeconds, in: times) ?? firstMessage
             ping = try reader.seconds(.pingSeconds, in: times) ?? ping
             pong = try reader.seconds(.pongSeconds, in: times) ?? pong
+            queryTime = try reader.seconds(.querySeconds, in: times) ?? queryTime
             idle = try reader.seconds(.idleSeconds, in: times) ?? idle
             guard pong >= ping else {
                 throw .invalid(

@@ -61,6 +61,10 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case pingSeconds = "limits.ping-seconds"
     case pongSeconds = "limits.pong-seconds"
     case idleSeconds = "limits.idle-seconds"
+    case querySeconds = "limits.query-seconds"
+    case queryRows = "limits.query-rows"
+    case queryBytes = "limits.query-bytes"
+    case queries = "limits.queries"
 
     /// The section of the file that defines roles, by name.
     package static let roles = "roles"

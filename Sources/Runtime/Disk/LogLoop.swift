@@ -10,6 +10,7 @@ struct LogLoop: ~Copyable {
     /// What is sequenced and not written yet.
     private var pending: ArraySlice<Sequenced> = []
     private var parked: [(read: TopicRead, reply: @Sendable (Result<TopicPage, StorageError>) -> Void)] = []
+    private var surveys: [(read: SurveyRead, reply: @Sendable (SurveyPage?) -> Void)] = []
     private var toldDurable: UInt64
     private var isStalled = false
     /// When the sync that is under way began; nil while there is none.
@@ -50,6 +51,7 @@ struct LogLoop: ~Copyable {
             for command in mailbox.take(until: nextTurn(after: clocks().monotonic)) { obey(command) }
             write(written)
             answerParked()
+            answerSurveys()
             if let ticket = nextSync(at: clocks().monotonic) {
                 syncStartedAt = clocks().monotonic
                 syncs.put(ticket)
@@ -107,6 +109,7 @@ struct LogLoop: ~Copyable {
         case .append(let batch): pending.append(contentsOf: batch)
         case .skip(let run): log.skip(run)
         case .read(let read, let reply): parked.append((read, reply))
+        case .survey(let read, let reply): surveys.append((read, reply))
         case .statistics(let topic, let generation, let reply):
             reply(log.statistics(of: topic, generation: generation, at: clocks().wall))
         case .scan(let scan, let reply):
@@ -163,6 +166,22 @@ struct LogLoop: ~Copyable {
         guard !hasFailed else { return }
         hasFailed = true
         notify(.failed(error))
+    }
+
+    private mutating func answerSurveys() {
+        guard !surveys.isEmpty else { return }
+        let now = clocks().wall
+        var waiting: [(read: SurveyRead, reply: @Sendable (SurveyPage?) -> Void)] = []
+        for (read, reply) in surveys {
+            if let page = log.survey(read, at: now) {
+                reply(page)
+            } else if log.failure != nil {
+                reply(nil)
+            } else {
+                waiting.append((read, reply))
+            }
+        }
+        surveys = waiting
     }
 
     private mutating func answerParked() {
@@ -224,5 +243,7 @@ struct LogLoop: ~Copyable {
         tellDurable()
         for (_, reply) in parked { reply(.failure(.failed("the log is closed"))) }
         parked = []
+        for (_, reply) in surveys { reply(nil) }
+        surveys = []
     }
 }

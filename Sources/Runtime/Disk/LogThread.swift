@@ -113,6 +113,11 @@ package final class LogThread: Sendable {
         mailbox.put(.read(read, reply))
     }
 
+    /// Says where messages stand; the reply is called on the log's thread, once all is appended that the survey waits for.
+    package func survey(_ read: SurveyRead, reply: @escaping @Sendable (SurveyPage?) -> Void) {
+        mailbox.put(.survey(read, reply))
+    }
+
     /// Tells how much of a topic is kept, on the log's thread.
     package func statistics(
         of topic: TopicName, generation: UInt32, reply: @escaping @Sendable (TopicStatistics) -> Void
@@ -150,6 +155,7 @@ enum LogCommand: Sendable {
     case append([Sequenced])
     case skip(AbsentRun)
     case read(TopicRead, @Sendable (Result<TopicPage, StorageError>) -> Void)
+    case survey(SurveyRead, @Sendable (SurveyPage?) -> Void)
     case statistics(TopicName, UInt32, @Sendable (TopicStatistics) -> Void)
     case scan(JournalScan, @Sendable (Result<ScanChunk, StorageError>) -> Void)
     case ring(TopicName, Partition, after: UInt64, byteLimit: Int, @Sendable ([RingItem]) -> Void)

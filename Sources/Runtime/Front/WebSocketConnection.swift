@@ -232,12 +232,13 @@ final class WebSocketConnection: ClientConnection {
         let opcode: Opcode = dialect.answersInBinary(reference) ? .binary : .text
         if let translator {
             for answer in translator.encode(reply, to: reference) { writeReply(frame(opcode, answer)) }
-            guard let connection, stage == .open else { return }
-            return begin(translator.followUp().map { (connection, $0) })
+            if let connection, stage == .open { begin(translator.followUp().map { (connection, $0) }) }
+        } else {
+            var requests: [(connection: ConnectionID, request: Request)] = []
+            for step in dialect.steps(for: reply, to: reference) { take(step, opcode, &requests) }
+            hand(&requests)
         }
-        var requests: [(connection: ConnectionID, request: Request)] = []
-        for step in dialect.steps(for: reply, to: reference) { take(step, opcode, &requests) }
-        hand(&requests)
+        if dialect.ends(after: reply, to: reference) { close(.normal, "") }
     }
 
     /// The frame of a message that goes to this client alone.

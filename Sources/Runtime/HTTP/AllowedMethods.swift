@@ -3,7 +3,7 @@ enum AllowedMethods {
     /// The value of `Allow`; nil for a path at which nothing is.
     static func at(_ path: String) -> String? {
         switch path {
-        case "/api/v1/auth/login", "/graphql": "POST"
+        case "/api/v1/auth/login", "/api/v1/query", "/graphql": "POST"
         case "/api/v1/topics": "GET, POST"
         case "/api/v1/cluster", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/openapi.json",
             "/", "/chat", "/chat.css", "/chat.js", "/people.js", "/roost.js":

@@ -31,6 +31,7 @@ struct RESTDoor: Sendable {
                 await work { try await topic(request, context) }
             }
         }
+        router.post("/api/v1/query") { request, context in await answer { try await query(request, context) } }
         router.get("/api/v1/cluster") { request, _ in await answer { try await cluster(request) } }
         router.post("/api/v1/cluster/leave") { request, context in
             await work { try await leave(request, context) }
@@ -150,6 +151,12 @@ struct RESTDoor: Sendable {
         }
     }
 
+    private func query(_ request: Request, _ context: RoostContext) async throws -> Response {
+        let principal = try principal(request).get()
+        let query = try QueryDoor.query(try RequestReading.object(try await read(request)))
+        return try await QueryDoor(query: query, principal: principal, front: front(of: context)).respond(context)
+    }
+
     /// The cluster is no secret among its users, and tells nothing to others.
     private func cluster(_ request: Request) async throws -> Response {
         _ = try principal(request).get()
@@ -184,10 +191,7 @@ struct RESTDoor: Sendable {
     /// The user who asks, when they may manage the cluster: the name of its system topic stands for it.
     private func operatorName(_ request: Request, _ context: RoostContext) async throws -> String {
         let principal = try principal(request).get()
-        guard let front = fronts[ObjectIdentifier(context.channel.eventLoop)] else {
-            preconditionFailure("HTTP is served on the loops that were started")
-        }
-        if let refusal = await front.refusal(of: .manage, on: try RequestReading.topicName("$cluster"), to: principal) {
+        if let refusal = await front(of: context).refusal(of: .manage, on: try RequestReading.topicName("$cluster"), to: principal) {
             throw refusal
         }
         return principal.user
@@ -195,19 +199,19 @@ struct RESTDoor: Sendable {
 
     private func perform(_ command: Command, _ request: Request, _ context: RoostContext) async throws -> Reply {
         let principal = try principal(request).get()
-        let reply = await front(context).perform(command, as: principal)
+        let reply = await front(of: context).perform(command, as: principal)
         if case .refused(let refusal) = reply { throw refusal }
         return reply
     }
 
     /// Carries out commands in their order; one reply for each, refusals among them.
     func perform(_ commands: [Command], as principal: Principal, _ context: RoostContext) async -> [Reply] {
-        let replies = await front(context).perform(commands, as: principal)
+        let replies = await front(of: context).perform(commands, as: principal)
         let missing = max(0, commands.count - replies.count)
         return replies + Array(repeating: .refused(.internal("the node is stopping")), count: missing)
     }
 
-    private func front(_ context: RoostContext) -> FrontPort {
+    private func front(of context: RoostContext) -> FrontPort {
         guard let front = fronts[ObjectIdentifier(context.channel.eventLoop)] else {
             preconditionFailure("HTTP is served on the loops that were started")
         }

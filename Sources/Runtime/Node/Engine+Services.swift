@@ -40,8 +40,7 @@ extension Engine: NodeServices {
     package func query(
         _ task: QueryTask, deliver: @escaping @Sendable (Result<QueryChunk, Refusal>) -> Void
     ) -> any QueryHandle {
-        deliver(.failure(.notSupported("queries in SQL are not built yet")))
-        return EndedQuery()
+        queries.run(task, deliver: deliver)
     }
 
     package func announceInterest(
@@ -115,6 +114,7 @@ extension Engine: NodeServices {
                 help: "Whether records are taken: 0 while the disk does not, or the node stops.",
                 ledger.trouble == nil && !isStopping.load(ordering: .relaxed) ? 1 : 0),
             Metric("roost_topics", .gauge, help: "Topics that exist.", topics),
+            Metric("roost_queries", .gauge, help: "Queries in SQL under way.", queries.count),
             Metric("roost_message_ids", .gauge, help: "Message ids remembered for deduplication.", recent),
             Metric(
                 "roost_message_id_window_seconds", .gauge,
@@ -147,12 +147,6 @@ extension Engine: NodeServices {
                 }),
         ]
     }
-}
-
-/// A query that is over before it began.
-struct EndedQuery: QueryHandle {
-    func resume() {}
-    func cancel() {}
 }
 
 extension ClusterStatus.Member {

@@ -14,6 +14,7 @@ package final class Engine: Sendable {
     let logger: Logger
     let ledger: SharedLedger
     let log: LogThread
+    let queries: QueryDesk
     let control: ControlDriver
     let bus: NanomsgBus
     let gossip: GossipSocket
@@ -50,6 +51,10 @@ package final class Engine: Sendable {
             clock: { clock().wall }, post: { wiring.post($0) }, posted: { wiring.wake() }, hasRoom: { wiring.hasRoom })
         log = LogThread(log: opened, storage: storage, settings: settings.logThread, clocks: clock) { wiring.notice($0) }
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        queries = QueryDesk(
+            settings: settings.queries,
+            source: QuerySource(log: log, storage: storage) { [ledger] in ledger.read { $0.sequence } },
+            timers: group.next())
         var replication = ReplicationSettings()
         replication.replicas = settings.replicas
         replication.minimumMembers = settings.join.isEmpty ? 1 : 2
@@ -160,6 +165,9 @@ package final class Engine: Sendable {
         }
         bus.close()
         gossip.close()
+        do { try await queries.close() } catch {
+            logger.warning("the threads of queries did not stop in an orderly way", metadata: ["error": "\(error)"])
+        }
         log.close()
         lock.release()
         do { try await group.shutdownGracefully() } catch {

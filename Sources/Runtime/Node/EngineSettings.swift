@@ -28,6 +28,7 @@ package struct EngineSettings: Sendable {
     package var versions = WireVersions.spoken
     package var log = LogSettings()
     package var logThread = LogThread.Settings()
+    package var queries = QuerySettings()
     package var membership = MembershipSettings()
     package var clock: @Sendable () -> Now = systemClock
 

@@ -226,6 +226,10 @@ extension EngineSettings {
             loops: configuration.loops, messageLimit: configuration.limits.messageBytes,
             replicas: configuration.replicas)
         versions = configuration.wireVersions
+        queries.time = configuration.limits.queryTime
+        queries.rows = configuration.limits.queryRows
+        queries.bytes = configuration.limits.queryBytes
+        queries.queries = configuration.limits.queries
     }
 }
 

@@ -67,6 +67,18 @@ struct LimitFlags: ParsableArguments {
     @Option(help: ArgumentHelp("How long an HTTP connection may be idle. (default: 60)", valueName: "seconds"))
     var limitsIdleSeconds: String?
 
+    @Option(help: ArgumentHelp("How long a query in SQL may take. (default: 60)", valueName: "seconds"))
+    var limitsQuerySeconds: String?
+
+    @Option(help: ArgumentHelp("Rows of a query's result. (default: 1000000)", valueName: "n"))
+    var limitsQueryRows: String?
+
+    @Option(help: ArgumentHelp("Bytes of messages that a query reads. (default: 1073741824)", valueName: "bytes"))
+    var limitsQueryBytes: String?
+
+    @Option(help: ArgumentHelp("Queries of the node under way. (default: 64)", valueName: "n"))
+    var limitsQueries: String?
+
     /// The values that were given.
     var values: [SettingKey: [String]] {
         let single: [(SettingKey, String?)] = [
@@ -79,6 +91,8 @@ struct LimitFlags: ParsableArguments {
             (.headBytes, limitsHeadBytes), (.headFields, limitsHeadFields), (.headSeconds, limitsHeadSeconds),
             (.firstMessageSeconds, limitsFirstMessageSeconds), (.pingSeconds, limitsPingSeconds),
             (.pongSeconds, limitsPongSeconds), (.idleSeconds, limitsIdleSeconds),
+            (.querySeconds, limitsQuerySeconds), (.queryRows, limitsQueryRows), (.queryBytes, limitsQueryBytes),
+            (.queries, limitsQueries),
         ]
         var values: [SettingKey: [String]] = [:]
         for (key, value) in single { if let value { values[key] = [value] } }
