@@ -19,6 +19,7 @@ MINUTES = 5
 # The mix, the start of the nodes, and the reading of everything afterwards.
 WHOLE_LIMIT = 60 * MINUTES + 600
 NODES = ("node-1", "node-2", "node-3")
+MIXED_SEED = "3"
 # A seed whose plan begins with the power of all nodes.
 LYING_SEED = "8"
 
@@ -35,7 +36,8 @@ def chaos(*words):
 
 
 def test_five_minutes_of_mixed_faults_break_no_promise():
-    code, said = chaos("--minutes", str(MINUTES))
+    # One plan, so that a change is not judged by another's luck; Tools/chaos draws others. No test measures time.
+    code, said = chaos("--minutes", str(MINUTES), "--seed", MIXED_SEED, "--untimed")
     assert code == 0, said
 
 

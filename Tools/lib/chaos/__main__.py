@@ -43,6 +43,9 @@ def options():
     parser.add_argument(
         "--lying-disks", action="store_true", help="syncs do nothing: with --faults power this must be found broken"
     )
+    parser.add_argument(
+        "--untimed", action="store_true", help="tell what came too late, but do not call the run broken for it"
+    )
     parser.add_argument("--keep", action="store_true", help="keep logs, records and data also of a run that held")
     parser.add_argument("--folder", type=Path, default=Path(".build/chaos"), help="for the evidence (%(default)s)")
     parser.add_argument("--program", type=Path, default=Path(".build/release/roost"), help="(%(default)s)")
@@ -66,6 +69,7 @@ def settings(chosen):
     common = {
         "folder": None, "program": chosen.program.resolve(), "tools": (chosen.folder / "tools").resolve(),
         "seed": chosen.seed, "nodes": chosen.nodes, "lying_disks": chosen.lying_disks,
+        "untimed": chosen.untimed,
     }  # fmt: skip
     if chosen.scenario:
         return Settings(**common, **scenarios.settings(chosen.scenario, chosen.seed, chosen.messages, names))
