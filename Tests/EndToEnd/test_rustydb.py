@@ -212,6 +212,29 @@ def test_figures_need_the_grant_to_monitor(guarded):
         assert said["type"] == "error" and said["payload"]["code"] == "PERMISSION_DENIED"
 
 
+def test_queries_read_topics_in_parts_and_in_batches(node):
+    assert node.call("POST", "/api/v1/topics", {"topicName": "rustydb/orders"})[0] == 201
+    path = "/api/v1/topics/rustydb%2Forders/messages"
+    for number in range(4):
+        message = {"currency": ["EUR", "USD"][number % 2], "amount": number}
+        assert node.call("POST", path, {"message": message})[0] == 201
+    totals = 'SELECT currency, sum(amount) AS total FROM "rustydb/orders" WHERE amount >= ? GROUP BY currency'
+    with Client(node) as client:
+        said = client.ask({"type": "query", "id": "q1", "payload": {"sql": totals, "params": [1]}})
+        assert said["id"] == "q1" and said["payload"]["status"] == "success"
+        assert said["payload"]["columns"] == ["currency", "total"]
+        assert said["payload"]["rows"] == [["EUR", 2], ["USD", 4]] and said["payload"]["has_more"] is False
+        wrong = {"sql": "DELETE FROM \"rustydb/orders\""}
+        said = client.ask({"type": "batch", "id": 2, "payload": {"queries": [{"sql": "SELECT 1 AS one"}, wrong]}})
+        first, second = said["payload"]["results"]
+        assert first["rows"] == [[1]] and second["code"] == "QUERY_ERROR"
+        rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) SELECT i FROM n"
+        client.send({"type": "query", "id": 3, "payload": {"sql": rows, "streaming": True}})
+        parts = [client.take()["payload"] for _ in range(3)]
+        assert [len(part["rows"]) for part in parts] == [1000, 1000, 500]
+        assert [part["has_more"] for part in parts] == [True, True, False]
+
+
 def test_what_is_not_built_says_so(node):
     with Client(node) as client:
         for message in ({"type": "subscribe", "payload": {"query": "SELECT 1"}},):
