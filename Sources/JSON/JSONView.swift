@@ -19,6 +19,9 @@ package struct JSONView: Sendable {
     /// What the value is.
     package let kind: Kind
 
+    /// `{}`, for what may be left out.
+    package static let emptyObject = JSONView(text: Array("{}".utf8), range: 0..<2, kind: .object)
+
     /// Checks that `text` is one JSON value and nothing else, in one pass.
     ///
     /// - Parameter depthLimit: how deep arrays and objects may nest, at most 512; a scalar has depth 0. The default is

@@ -40,7 +40,7 @@ struct DaptinMessage {
         }
         self.id = id
         self.method = method
-        attributes = fields[2] ?? DaptinMessage.noAttributes
+        attributes = fields[2] ?? .emptyObject
     }
 
     /// What goes along with one of the message's commands: a publish without an id is answered only when it is refused.
@@ -58,11 +58,6 @@ struct DaptinMessage {
             "set-presence", "typing", "auth", "batch", "cluster",
             "metrics", "ping",
         ].joined(separator: ", ")
-
-    private static let noAttributes: JSONView = {
-        guard let view = try? JSONView(parsing: Array("{}".utf8)) else { preconditionFailure("{} is JSON") }
-        return view
-    }()
 
     private static func id(_ view: JSONView?) throws(Refusal) -> [UInt8]? {
         guard let view, !view.isNull else { return nil }

@@ -191,7 +191,14 @@ package final class RustyDBConversation: Dialect {
 
     /// Follows what the door promises, once it is known for whom.
     private func presubscribe() -> [DialectStep] {
-        guard case .figures = presubscription, let branch = try? subscriptions.begin(nil, []) else { return [] }
+        guard case .figures = presubscription else { return [] }
+        let branch: BranchID
+        do throws(Refusal) {
+            branch = try subscriptions.begin(nil, [])
+        } catch {
+            // A client may have asked for all the branches that it may have before it said who it is.
+            return [.request(Request(reference: RequestReference(id: nil, method: ""), command: .refuse(error)))]
+        }
         let reference = RequestReference(id: nil, method: "subscribe", batch: branch.rawValue)
         return [
             .open(branch, RustyDBEvents.form(id: nil)),

@@ -45,11 +45,6 @@ struct RustyDBMessage {
         }
         self.type = word
         self.id = id
-        payload = fields[2] ?? Self.noPayload
+        payload = fields[2] ?? .emptyObject
     }
-
-    private static let noPayload: JSONView = {
-        guard let view = try? JSONView(parsing: Array("{}".utf8)) else { preconditionFailure("{} is JSON") }
-        return view
-    }()
 }
