@@ -38,6 +38,21 @@ struct DeliveringTests {
         #expect(bench.lines(client).dropFirst(2) == [#"event t A:1 {"k":{"a":[true],"b":1}}"#])
     }
 
+    @Test("lets events of any of the named types pass, and no other")
+    func events() {
+        bench.create("t")
+        let (client, other) = (bench.open(0), bench.open(1))
+        bench.send(.follow("t", conditions: [.anyEvent(["sale", "new-message"])]), from: client)
+        bench.send(.follow("t", conditions: [.anyEvent(["sale", "refund"])]), from: other)
+        bench.publish("t", "7")
+        bench.deliver()
+        #expect(bench.lines(client).dropFirst(2) == ["event t A:1 7"])
+        #expect(bench.lines(other).dropFirst(2) == [])
+        let twice = Command.follow("t", conditions: [.event("sale"), .anyEvent(["refund"])])
+        bench.send(twice, from: client)
+        #expect(bench.lines(client) == ["refused INVALID_MESSAGE: a filter names the event twice; name it once"])
+    }
+
     @Test("refuses a condition that is no JSON")
     func badCondition() {
         bench.create("t")

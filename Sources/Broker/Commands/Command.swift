@@ -80,6 +80,8 @@ package enum Command: Sendable {
     package enum Condition: Sendable, Equatable {
         /// The event's name.
         case event(String)
+        /// The event's name is one of these.
+        case anyEvent([String])
         /// A top-level key of the message must have this JSON value (raw text).
         case field(String, equals: [UInt8])
     }

@@ -3,18 +3,18 @@ import Model
 
 /// The conditions of one subscription, ready to be held against messages; all must hold.
 struct Selector {
-    private let event: String?
+    /// nil for every event.
+    private let events: [String]?
     private let fields: [(key: String, value: JSONView)]
 
     /// Refuses a value that is no JSON, and two conditions on one thing.
     init(_ conditions: [Command.Condition]) throws(Refusal) {
-        var event: String?
+        var events: [String]?
         var fields: [(key: String, value: JSONView)] = []
         for condition in conditions {
             switch condition {
-            case .event(let name):
-                guard event == nil else { throw .invalidMessage("a filter names the event twice; name it once") }
-                event = name
+            case .event(let name): events = try Self.events([name], after: events)
+            case .anyEvent(let names): events = try Self.events(names, after: events)
             case .field(let key, let text):
                 do throws(JSONError) {
                     fields.append((key, try JSONView(parsing: text)))
@@ -23,16 +23,21 @@ struct Selector {
                 }
             }
         }
-        self.event = event
+        self.events = events
         self.fields = fields
     }
 
+    private static func events(_ names: [String], after events: [String]?) throws(Refusal) -> [String] {
+        guard events == nil else { throw .invalidMessage("a filter names the event twice; name it once") }
+        return names
+    }
+
     /// Whether every message passes.
-    var isUnconditional: Bool { event == nil && fields.isEmpty }
+    var isUnconditional: Bool { events == nil && fields.isEmpty }
 
     /// Whether a message passes. `content` is its payload, or nil where that is no JSON.
     func passes(_ message: Message, _ content: JSONView?) -> Bool {
-        if let event, message.event != event { return false }
+        if let events, !events.contains(message.event) { return false }
         if fields.isEmpty { return true }
         guard let content else { return false }
         return fields.allSatisfy { field in content[field.key]?.structurallyEquals(field.value) ?? false }
