@@ -45,6 +45,7 @@ package enum DialectTable {
     package static func door(atPath path: String, query: String, testDoors: Bool = false) -> WebSocketDoor? {
         switch path {
         case "/live": WebSocketDoor { DaptinConversation($0, query: query) }
+        case "/ws": WebSocketDoor { SQLatteConversation($0) }
         case "/ws/chat", "/ws/chat/": WebSocketDoor { _ in NewLoomConversation(.chat) }
         case "/ws/streams", "/ws/streams/": WebSocketDoor { _ in NewLoomConversation(.streams) }
         case "/graphql/ws": WebSocketDoor(subprotocols: [GraphQLConversation.subprotocol]) { GraphQLConversation($0) }

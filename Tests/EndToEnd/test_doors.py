@@ -107,6 +107,34 @@ class NewLoomDoor:
         self._stack.__exit__(None, None, None)
 
 
+class SQLatteDoor:
+    """Events to read, and nothing to publish with: its document has no word for that."""
+
+    def __init__(self, node, secret=None):
+        query = f"?token={secret}" if secret else ""
+        self._stack = connect(f"{node.url}/ws{query}", open_timeout=LIMIT)
+        self.socket = self._stack.__enter__()
+        self.socket.send('{"type":"subscribe","data":{"events":["new-message"]}}')
+        said = json.loads(self.socket.recv(LIMIT))
+        self.can_follow = said["type"] == "subscribed"
+        assert self.can_follow or said["data"]["code"] == "PERMISSION_DENIED", said
+
+    def hears(self):
+        said = json.loads(self.socket.recv(LIMIT))
+        assert (said["type"], said["topic"]) == ("new-message", "chat/1"), said
+        return said["data"]["content"]
+
+    def may_query(self):
+        self.socket.send('{"type":"query","data":{"sql":"SELECT count(*) FROM \\"chat/1\\""}}')
+        while (said := json.loads(self.socket.recv(LIMIT)))["type"] not in ("query_result", "error"):
+            pass
+        assert said["type"] == "query_result" or said["data"]["code"] in ("PERMISSION_DENIED", "TABLE_NOT_FOUND"), said
+        return said["type"] == "query_result"
+
+    def close(self):
+        self._stack.__exit__(None, None, None)
+
+
 DOORS = [LiveDoor, StreamDoor, NewLoomDoor]
 
 
@@ -164,6 +192,20 @@ def test_the_same_is_allowed_through_every_door(guarded, door, role, may_read, m
         elif door is NewLoomDoor:
             client.publish("one more")
             assert "heard" not in client.__dict__, "it hears what it may not read"
+    finally:
+        client.close()
+        witness.close()
+
+
+@pytest.mark.parametrize(("role", "may_read"), [("reader", True), ("writer", False), ("both", True), ("nothing", False)])
+def test_the_same_may_be_read_through_a_door_that_only_reads(guarded, role, may_read):
+    client = SQLatteDoor(guarded, token("someone", roles=[role]))
+    witness = LiveDoor(guarded, token("root", roles=["admin"]))
+    try:
+        assert client.can_follow == client.may_query() == may_read
+        assert witness.publish("a word")
+        if may_read:
+            assert client.hears() == "a word"
     finally:
         client.close()
         witness.close()
