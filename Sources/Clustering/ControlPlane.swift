@@ -47,6 +47,10 @@ package struct ControlPlane {
         case subscribers([TopicName: UInt64])
         /// Loops' clients came, went or changed, or began or ceased to type.
         case presence([PresenceChange])
+        /// A loop wants to know when every reachable member has taken all that was announced before.
+        case confirmAnnouncements(loop: Int, id: UInt64)
+        /// A loop has something to tell a peer's.
+        case errand(ErrandParcel)
         /// Whether the disk takes records.
         case accepting(Bool)
         /// The node stops in an orderly way: it stays a member.
@@ -116,6 +120,9 @@ package struct ControlPlane {
         case .interested(let changes): replication.interested(changes, at: now, into: &replicationEffects)
         case .subscribers(let counts): replication.counted(subscribers: counts)
         case .presence(let changes): replication.announced(changes, at: now, into: &replicationEffects)
+        case .confirmAnnouncements(let loop, let id):
+            replication.confirmAnnouncements(loop: loop, id: id, at: now, into: &replicationEffects)
+        case .errand(let parcel): replication.carry(parcel, at: now, into: &replicationEffects)
         case .accepting(let isAccepting): replication.isAccepting = isAccepting
         case .stopping: membership.announceAway(at: now, into: &membershipEffects)
         case .leaving: isLeaving = true
@@ -163,7 +170,10 @@ package struct ControlPlane {
             }
             effects.append(
                 .presence(
-                    shifts.map { PresenceEvent($0.what, $0.key, $0.entry, node: name(of: $0.node), count: $0.count) }))
+                    shifts.map {
+                        PresenceEvent(
+                            $0.what, $0.key, $0.entry, node: name(of: $0.node), id: $0.node, count: $0.count)
+                    }))
         }
         replicationEffects.removeAll(keepingCapacity: true)
     }

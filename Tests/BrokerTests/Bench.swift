@@ -21,6 +21,10 @@ final class Bench {
     /// Queries that were told to go on or to end, in words.
     var queryCalls: [String] = []
     private(set) var closes: [String] = []
+    /// What event loops of other nodes would be told.
+    var errands: [(errand: Errand, node: NodeID, loop: Int)] = []
+    /// What this loop has to tell itself.
+    private var ownErrands: [Errand] = []
     /// What was announced since the test last looked.
     private var changes: [PresenceChange] = []
     private var presences: [PresenceKey: PresenceEntry] = [:]
@@ -35,7 +39,7 @@ final class Bench {
         for topic in topics { heads[topic.name] = ledger.head(topic.name) }
         _ = ledger.take()
         shard = Shard(
-            settings: settings, access: access, topics: topics, heads: heads, deliveredThrough: ledger.sequence)
+            settings: settings, access: access, place: ShardPlace(origin: ledger.home, loop: 0, loops: 1), topics: topics, heads: heads, deliveredThrough: ledger.sequence)
     }
 
     /// Calls the shard and carries out what it wants.
@@ -43,6 +47,10 @@ final class Bench {
         var effects: [ShardEffect] = []
         body(&shard, &effects)
         for effect in effects { perform(effect) }
+        while !ownErrands.isEmpty {
+            let errand = ownErrands.removeFirst()
+            run { $0.receive(errand, at: now, into: &$1) }
+        }
     }
 
     /// Opens a connection for a user with the role `user`.
@@ -175,6 +183,11 @@ final class Bench {
         case .interest(let id, let added, let removed):
             if !added.isEmpty || !removed.isEmpty { interests.append((id, added, removed)) }
         case .announce(let more): changes += more
+        case .confirmAnnouncements(let id): interests.append((id, [], []))
+        case .errand(let errand, ledger.home.node, let loop):
+            precondition(loop == 0, "there is one loop")
+            ownErrands.append(errand)
+        case .errand(let errand, let node, let loop): errands.append((errand, node, loop))
         case .presence(let id, let name, let limit): listPresence(id, name, limit)
         case .hold(let connection): heard[connection, default: []].append("held")
         case .release(let connection): heard[connection, default: []].append("released")
@@ -194,16 +207,16 @@ final class Bench {
             switch change {
             case .set(let key, let entry):
                 "set \(key.place.kind) \(key.place.topic) \(key.connection)"
-                    + (entry.state.isEmpty ? "" : " \(String(decoding: entry.state, as: UTF8.self))")
+                    + (entry.state.isEmpty || key.place.kind == .responder ? "" : " \(String(decoding: entry.state, as: UTF8.self))")
             case .remove(let key): "remove \(key.place.kind) \(key.place.topic) \(key.connection)"
             }
         }
-        if echoing { tellPresence(changes, node: node) }
+        if echoing { tellPresence(changes, node: node, id: ledger.home.node) }
         return words
     }
 
     /// Tells the shard of changes as its node would.
-    func tellPresence(_ changes: [PresenceChange], node: String = "other") {
+    func tellPresence(_ changes: [PresenceChange], node: String = "other", id: NodeID = NodeID(rawValue: 2)) {
         let events = changes.map { change in
             let before = presences[change.key]
             let what: PresenceEvent.What
@@ -217,7 +230,7 @@ final class Bench {
                 (what, entry) = (.left, before!)
             }
             let count = presences.keys.count { $0.place == change.key.place }
-            return PresenceEvent(what, change.key, entry, node: node, count: count)
+            return PresenceEvent(what, change.key, entry, node: node, id: id, count: count)
         }
         run { $0.presenceChanged(events, at: now, into: &$1) }
     }
@@ -261,6 +274,10 @@ enum Words {
             return "presence \(name) \(list.count): \(list.members.map(\.connection).joined(separator: " "))"
         case .presenceSet(let name): return "set \(name)"
         case .typingNoted(let name): return "noted \(name)"
+        case .requested(.part(let name, let payload, let source, _)):
+            return "reply \(name) \(String(decoding: payload, as: UTF8.self)) of \(source)"
+        case .requested(.finished(let name, let count)): return "finished \(name) \(count)"
+        case .requested(.replyTaken): return "taken"
         case .authenticated(let principal): return "authenticated \(principal.user)"
         case .rows(let chunk):
             return "rows \(chunk.number) of \(chunk.rows.count)" + (chunk.end.map { " \($0)" } ?? " …")
@@ -287,6 +304,8 @@ enum Words {
         case .presenceCount(let name, let count): return "count \(name) \(count)"
         case .typing(let event):
             return "\(event.what == .left ? "stops" : "types") \(event.key.place.topic) \(event.key.connection)"
+        case .request(let request):
+            return "request \(request.topic) \(String(decoding: request.payload, as: UTF8.self)) by \(request.user)"
         case .refused(let refusal): return "told \(refusal.code): \(refusal.sentence)"
         case .figures(let report): return "figures of \(report.figures.node) now"
         case .figuresEnded(let refusal): return "figures ended \(refusal.code)"
@@ -319,9 +338,12 @@ func filter(_ text: String) -> TopicFilter {
 extension Command {
     /// Follows filters.
     static func follow(
-        _ texts: String..., conditions: [Condition] = [], since: Since? = nil, presence: PresenceWish = .none
+        _ texts: String..., conditions: [Condition] = [], since: Since? = nil, presence: PresenceWish = .none,
+        responds: Bool = false
     ) -> Command {
-        .subscribe(Subscribe(filters: texts.map(filter), conditions: conditions, since: since, presence: presence))
+        .subscribe(
+            Subscribe(
+                filters: texts.map(filter), conditions: conditions, since: since, presence: presence, responds: responds))
     }
 
     static func say(

@@ -243,10 +243,8 @@ struct DaptinRefusalTests {
     @Test(
         "what is known and not built yet, with NOT_SUPPORTED",
         arguments: [
-            #"{"method":"request"}"#,
-            #"{"method":"reply"}"#, #"{"method":"ack"}"#,
+            #"{"method":"ack"}"#,
             #"{"method":"subscribe","attributes":{"topicName":"a","group":"g"}}"#,
-            #"{"method":"subscribe","attributes":{"topicName":"a","respond":true}}"#,
         ])
     func later(message: String) {
         let refusal = bench.refusal(message)

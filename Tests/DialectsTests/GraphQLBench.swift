@@ -132,6 +132,7 @@ let refusals: [Refusal] = {
         .topicExists(name("chat")), .notSupported("not yet"), .cursorTooOld(name("chat"), []), .notReplicated("late"),
         .rateLimited, .connectionLimit, .addressLimit, .attachLimit, .originForbidden("http://evil"),
         .subscriptionLimit(3), .queryWrong("wrong"), .tableUnknown("chat"), .queryLimit(3), .presenceLimit(3),
+        .requestFailed(.nodeBusy),
         .draining, .unavailable("the disk is full"), .memberUnknown("node-9"), .memberNeeded("it lives"), .internal("broken"),
     ]
     for refusal in all {
@@ -139,7 +140,7 @@ let refusals: [Refusal] = {
         case .authenticationRequired, .authenticationFailed, .authenticationExpired, .permissionDenied, .invalidMessage,
             .topicUnknown, .topicExists, .notSupported, .cursorTooOld, .notReplicated, .rateLimited, .connectionLimit,
             .addressLimit, .attachLimit, .originForbidden, .subscriptionLimit, .queryWrong, .tableUnknown, .queryLimit,
-            .presenceLimit, .draining, .unavailable, .memberUnknown, .memberNeeded, .internal:
+            .presenceLimit, .requestFailed, .draining, .unavailable, .memberUnknown, .memberNeeded, .internal:
             break
         }
     }

@@ -256,6 +256,7 @@ struct NewLoomTests {
             (.rateLimited, "connection_error"), (.connectionLimit, "connection_error"),
             (.addressLimit, "connection_error"), (.attachLimit, "connection_error"),
             (.subscriptionLimit(1), "connection_error"), (.presenceLimit(1), "connection_error"),
+            (.requestFailed(.nodeBusy), "connection_error"),
             (.queryWrong("x"), "invalid_format"), (.tableUnknown("t"), "invalid_format"),
             (.queryLimit(1), "connection_error"), (.internal("x"), "connection_error"),
         ]

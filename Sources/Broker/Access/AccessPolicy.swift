@@ -76,6 +76,17 @@ package struct AccessPolicy: Equatable, Sendable {
         return hasGrant && isNarrowed != true ? nil : refusal(.monitor, "$monitor", principal)
     }
 
+    /// Why a principal may not ask a topic's responders something, or nil when it may: it needs what publishing needs. Under
+    /// `$`, where topics exist because an admin made them, the mask alone decides, and a token's own claim.
+    package func decidesRequest(
+        on name: TopicName, _ topic: TopicDefinition, for principal: Principal
+    ) -> Refusal? {
+        guard name.isSystem, isWithinClaim(.write, name, principal), topic.allows(.write, principal) else {
+            return decides(.write, on: name, topic, for: principal)
+        }
+        return nil
+    }
+
     package func isAdmin(_ principal: Principal) -> Bool { principal.roles.contains(Self.admin) }
 
     private func isGranted(_ action: AccessAction, _ name: TopicName, _ principal: Principal) -> Bool {

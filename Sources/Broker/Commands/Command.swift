@@ -27,6 +27,11 @@ package enum Command: Sendable {
     /// The user is writing something for a topic, or no longer; with what the dialect says of it to the others, one JSON
     /// value, empty for nothing.
     case typing(TopicName, isTyping: Bool, state: [UInt8])
+    /// Asks one of a topic's responders something. Answered by ``Reply/requested(_:)``: a part for each of its replies, and
+    /// then that it has finished.
+    case request(Ask)
+    /// Answers a request that the connection was shown.
+    case reply(RequestReply)
     /// The cluster as this node sees it: no secret among its users.
     case cluster
     /// The node's figures, for those who may monitor.
@@ -46,14 +51,18 @@ package enum Command: Sendable {
         package var conditions: [Condition]
         package var since: Since?
         package var presence: PresenceWish
+        /// Whether the connection answers the topic's requests; only with a topic's name.
+        package var responds: Bool
 
         package init(
-            filters: [TopicFilter], conditions: [Condition] = [], since: Since? = nil, presence: PresenceWish = .none
+            filters: [TopicFilter], conditions: [Condition] = [], since: Since? = nil, presence: PresenceWish = .none,
+            responds: Bool = false
         ) {
             self.filters = filters
             self.conditions = conditions
             self.since = since
             self.presence = presence
+            self.responds = responds
         }
     }
 
@@ -107,6 +116,36 @@ package enum Command: Sendable {
             self.messageID = messageID
             self.acknowledgement = acknowledgement
             self.timeToLive = timeToLive
+        }
+    }
+
+    /// A request to one of a topic's responders.
+    package struct Ask: Sendable {
+        package var topic: TopicName
+        /// One JSON value, byte for byte.
+        package var payload: [UInt8]
+        /// How long the answer is waited for, to its end; default 30 s.
+        package var patience: Duration
+
+        package init(topic: TopicName, payload: [UInt8], patience: Duration = .seconds(30)) {
+            self.topic = topic
+            self.payload = payload
+            self.patience = patience
+        }
+    }
+
+    /// A part of the answer to a request.
+    package struct RequestReply: Sendable {
+        /// What the connection knows the request by.
+        package var replyTo: UInt64
+        /// One JSON value, byte for byte; empty for none, where it is the last.
+        package var payload: [UInt8]
+        package var isLast: Bool
+
+        package init(replyTo: UInt64, payload: [UInt8], isLast: Bool) {
+            self.replyTo = replyTo
+            self.payload = payload
+            self.isLast = isLast
         }
     }
 

@@ -34,6 +34,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case queryLimit(Int)
     /// The node, or the connection, announces as many memberships as it may.
     case presenceLimit(Int)
+    /// A request was not answered, or not to the end.
+    case requestFailed(RequestFailure)
     /// The node is about to stop, and takes nothing new.
     case draining
     /// The node cannot take records for now, or until somebody has seen to it; the text says why.
@@ -64,6 +66,7 @@ package enum Refusal: Error, Equatable, Sendable {
         case .queryWrong: "QUERY_ERROR"
         case .tableUnknown: "TABLE_NOT_FOUND"
         case .queryLimit: "RATE_LIMIT_EXCEEDED"
+        case .requestFailed(let failure): failure.code
         case .memberUnknown: "MEMBER_NOT_FOUND"
         case .memberNeeded: "MEMBER_NEEDED"
         case .unavailable, .internal: "INTERNAL_ERROR"
@@ -98,6 +101,7 @@ package enum Refusal: Error, Equatable, Sendable {
         case .tableUnknown(let name): "there is no topic \"\(name)\" that you may read"
         case .queryLimit(let limit): "this node has \(limit) queries under way, as many as it may: try again later"
         case .presenceLimit(let limit): "no more than \(limit) memberships can be announced here"
+        case .requestFailed(let failure): failure.sentence
         case .draining: "this node is stopping: use another one"
         case .unavailable(let reason), .memberUnknown(let reason), .memberNeeded(let reason): reason
         case .internal(let reason): reason

@@ -21,6 +21,8 @@ package enum Reply: Sendable {
     case presence(TopicName, PresenceList)
     case presenceSet(TopicName)
     case typingNoted(TopicName)
+    /// How a request goes on.
+    case requested(RequestProgress)
     case authenticated(Principal)
     case cluster(ClusterView)
     case figures(StatusReport)
@@ -31,7 +33,39 @@ package enum Reply: Sendable {
 
     /// Whether nothing else answers the same request.
     package var isLast: Bool {
-        if case .rows(let chunk) = self { chunk.end != nil } else { true }
+        switch self {
+        case .rows(let chunk): chunk.end != nil
+        case .requested(.part): false
+        default: true
+        }
+    }
+}
+
+/// How a request goes on.
+package enum RequestProgress: Equatable, Sendable {
+    /// One reply of the responder whose session is `source`.
+    case part(TopicName, payload: [UInt8], source: String, time: WallTime)
+    /// The last reply was given, the `replies`-th.
+    case finished(TopicName, replies: Int)
+    /// The responder's reply to the request with that number is on its way.
+    case replyTaken(UInt64)
+}
+
+/// A request that a responder is to answer.
+package struct RequestNotice: Equatable, Sendable {
+    package let topic: TopicName
+    /// What this connection, and no other, answers it by.
+    package let replyTo: UInt64
+    /// Who asks; empty for an anonymous one.
+    package let user: String
+    /// One JSON value, byte for byte.
+    package let payload: [UInt8]
+
+    package init(topic: TopicName, replyTo: UInt64, user: String, payload: [UInt8]) {
+        self.topic = topic
+        self.replyTo = replyTo
+        self.user = user
+        self.payload = payload
     }
 }
 
@@ -67,6 +101,8 @@ package enum Notice: Sendable {
     case presenceCount(TopicName, Int)
     /// Another connection's user began to type, or has ceased to: `left`.
     case typing(PresenceEvent)
+    /// A request of the topic, which this connection is to answer.
+    case request(RequestNotice)
     /// A refusal that answers no single request.
     case refused(Refusal)
     /// The node's figures, once a second.

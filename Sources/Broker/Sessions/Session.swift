@@ -37,6 +37,7 @@ struct Session {
         /// Whether members were told of the interest.
         let holdsInterest: Bool
         let presence: Command.PresenceWish
+        let responds: Bool
         /// Where a wildcard begins in topics that the client knows and this loop does not know yet.
         var unmet: [TopicName: Cursor] = [:]
     }
@@ -71,7 +72,10 @@ struct SubscribeTask {
     let selector: Selector
     let since: Command.Since?
     let presence: Command.PresenceWish
+    let responds: Bool
     let holdsInterest: Bool
+    /// Whether it has announced, or has nothing to announce of what the connection takes on.
+    var isAnnounced: Bool
     /// The announcement that it waits for.
     var interest: InterestID?
     /// Topics whose start is being looked up.

@@ -19,6 +19,7 @@ extension Shard {
         let reply = Reply.subscribed(task.filter, cursors: cursors, recovered: missed == 0, missed: missed)
         answer(reply, task.connection, task.reference, into: &effects)
         attend(task.filter, task.presence, before: before, slot, at: now, into: &effects)
+        if let name = task.filter.exact { settlePost(name, wants: task.responds, slot, at: now, into: &effects) }
         for (topic, page) in zip(topics, pages) {
             if let page {
                 readFrom(page, slot, topic, at: now, into: &effects)
@@ -47,7 +48,8 @@ extension Shard {
         _ task: SubscribeTask, _ slot: Int, into effects: inout [ShardEffect]
     ) -> Command.PresenceWish {
         var subscription = Session.Subscription(
-            selector: task.selector, holdsInterest: task.holdsInterest, presence: task.presence)
+            selector: task.selector, holdsInterest: task.holdsInterest, presence: task.presence,
+            responds: task.responds)
         if task.filter.exact == nil, let cursors = task.places {
             subscription.unmet = cursors.filter { task.filter.matches($0.key) && topicIndexes[$0.key] == nil }
         }

@@ -25,6 +25,7 @@ extension Shard {
     package mutating func drained(_ connection: ConnectionID, at now: Now, into effects: inout [ShardEffect]) {
         guard let slot = slot(of: connection), sessions[slot]!.isCongested else { return }
         sessions[slot]!.isCongested = false
+        if !duties.isEmpty { edit(connection) { $0.unreadBytes = 0 } }
         for topic in sessions[slot]!.followings.keys.sorted() { settle(slot, topic, at: now, into: &effects) }
         startReads(slot, at: now, into: &effects)
         resumeQueries(slot, into: &effects)

@@ -148,6 +148,7 @@ extension Shard {
             switch event.key.place.kind {
             case .member: memberChanged(event, at: now, into: &effects)
             case .typing: typingChanged(event, into: &effects)
+            case .responder: responderChanged(event, into: &effects)
             }
         }
     }

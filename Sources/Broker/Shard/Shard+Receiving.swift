@@ -70,6 +70,8 @@ extension Shard {
         case .authenticate(let token):
             sessions[slot]!.pendingCount += 1
             effects.append(.verify(connection, reference, token: token))
+        case .request(let ask): self.request(ask, reference, slot, ledger: ledger, at: now, into: &effects)
+        case .reply(let reply): self.reply(reply, reference, slot, into: &effects)
         case .cluster, .figures, .followFigures:
             askForReport(request.command, reference, slot, at: now, into: &effects)
         case .ping: answer(.pong, connection, reference, into: &effects)

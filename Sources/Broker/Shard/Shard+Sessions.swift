@@ -67,6 +67,10 @@ extension Shard {
             tasks[id] = nil
             if task.holdsInterest { releaseInterest(task.filter, into: &effects) }
         }
+        if duties[connection] != nil {
+            forgetRequests(of: connection, into: &effects)
+            leavePosts(slot, into: &effects)
+        }
         for id in session.queries { endQuery(id, into: &effects) }
         for topic in session.followings.keys.sorted() { unfollow(slot, topic, into: &effects) }
         // Emptied first, so that thousands of wildcards are not each searched for.

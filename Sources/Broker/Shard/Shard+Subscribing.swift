@@ -15,13 +15,15 @@ extension Shard {
             try mayFollow(filter, slot, ledger: ledger, at: now, into: &effects)
             selector = try Selector(command.conditions)
             if let refusal = presenceRefusal(filter, command.presence, slot) { throw refusal }
+            if command.responds, let refusal = respondRefusal(filter, slot) { throw refusal }
         } catch {
             return refuse(error, connection, reference, into: &effects)
         }
         let needsInterest = mayBeInMemory(filter)
         var task = SubscribeTask(
             connection: connection, reference: reference, filter: filter, selector: selector, since: command.since,
-            presence: command.presence, holdsInterest: needsInterest)
+            presence: command.presence, responds: command.responds, holdsInterest: needsInterest,
+            isAnnounced: !command.responds)
         sessions[slot]!.pendingCount += 1
         let id = nextNumber()
         if needsInterest {
@@ -42,7 +44,7 @@ extension Shard {
         _ id: InterestID, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
     ) {
         guard let announcement = announcements.removeValue(forKey: id) else { return }
-        interests[announcement.filter]?.isConfirmed = true
+        if let filter = announcement.filter { interests[filter]?.isConfirmed = true }
         for task in announcement.waiting where tasks[task]?.interest == id {
             tasks[task]?.interest = nil
             begin(task, ledger: ledger, at: now, into: &effects)
@@ -71,6 +73,7 @@ extension Shard {
         guard let removed = sessions[slot]!.subscriptions.removeValue(forKey: filter) else { return }
         subscriptionCount -= 1
         unattend(filter, removed.presence, slot, into: &effects)
+        if removed.responds, let name = filter.exact { leavePost(name, slot, into: &effects) }
         if filter.exact == nil {
             let connection = sessions[slot]!.connection
             if let place = sessions[slot]!.wildcards.lastIndex(of: filter) { sessions[slot]!.wildcards.remove(at: place) }
@@ -84,6 +87,11 @@ extension Shard {
     mutating func abandon(_ id: SubscribeTask.ID, _ refusal: Refusal, into effects: inout [ShardEffect]) {
         guard let task = tasks.removeValue(forKey: id) else { return }
         if task.holdsInterest { releaseInterest(task.filter, into: &effects) }
+        if task.responds, let name = task.filter.exact, let slot = slot(of: task.connection),
+            sessions[slot]!.subscriptions[task.filter]?.responds != true
+        {
+            leavePost(name, slot, into: &effects)
+        }
         settlePending(task.connection)
         refuse(refusal, task.connection, task.reference, into: &effects)
     }
@@ -110,6 +118,7 @@ extension Shard {
         _ id: SubscribeTask.ID, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
     ) {
         guard var task = tasks[id], let slot = slot(of: task.connection) else { return }
+        if !task.isAnnounced { return announce(id, slot, at: now, into: &effects) }
         // The heads and the mailbox are of one moment: what comes after it is delivered to the new subscriber.
         let names = matching(task.filter, slot).compactMap { topics[$0]?.name }
         let moment = ledger.heads(of: names)
@@ -137,6 +146,20 @@ extension Shard {
         } else {
             activate(id, at: now, into: &effects)
         }
+    }
+
+    /// Lets every node know of a responder before its subscription is live, so that a request made after the answer finds it.
+    private mutating func announce(
+        _ id: SubscribeTask.ID, _ slot: Int, at now: Now, into effects: inout [ShardEffect]
+    ) {
+        guard let name = tasks[id]?.filter.exact else { preconditionFailure("only a topic has responders") }
+        takePost(name, slot, at: now, into: &effects)
+        let announcement = InterestID(rawValue: nextNumber())
+        tasks[id]!.isAnnounced = true
+        tasks[id]!.interest = announcement
+        announcements[announcement] = (nil, [id])
+        effects.append(.confirmAnnouncements(announcement))
+        deadlines.schedule(.interest(announcement), at: now.monotonic + settings.interestLimit)
     }
 
     /// Why a start cannot be: it names an offset of this run of this node that was never given, and to wait for it would

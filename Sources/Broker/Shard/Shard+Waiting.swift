@@ -48,6 +48,7 @@ extension Shard {
             case .typing(let connection, let name): typingIsDue(connection, name, at: now, into: &effects)
             case .presenceCount(let name): presenceCountIsDue(name, into: &effects)
             case .figures: figuresAreDue(into: &effects)
+            case .requests: requestsAreDue(at: now, into: &effects)
             }
         }
     }

@@ -8,6 +8,7 @@ import Model
 /// reached the last record that this loop has delivered; in each case it gets every message once.
 package struct Shard {
     let settings: ShardSettings
+    let place: ShardPlace
     var access: AccessPolicy
     /// By the index of their connection.
     var sessions: [Session?] = []
@@ -21,8 +22,8 @@ package struct Shard {
     /// Who follows which wildcard, in the order of subscribing.
     var wildcards: [TopicFilter: [ConnectionID]] = [:]
     var interests: [TopicFilter: Interest] = [:]
-    /// Which filter an announcement under way is for, and who waits for it, in the order of subscribing.
-    var announcements: [InterestID: (filter: TopicFilter, waiting: [SubscribeTask.ID])] = [:]
+    /// Which filter an announcement of interest under way is for, and who waits for it, in the order of subscribing.
+    var announcements: [InterestID: (filter: TopicFilter?, waiting: [SubscribeTask.ID])] = [:]
     var tasks: [SubscribeTask.ID: SubscribeTask] = [:]
     var reads: [ReadID: ReadPurpose] = [:]
     var queries: [QueryID: RunningQuery] = [:]
@@ -40,7 +41,19 @@ package struct Shard {
     var presenceObservers: [TopicName: [ConnectionID]] = [:]
     /// Who is told of typing, in the order of subscribing.
     var typingObservers: [TopicFilter: [ConnectionID]] = [:]
-    /// How many memberships this loop announces.
+    /// What connections that ask or answer requests have to do.
+    var duties: [ConnectionID: Duties] = [:]
+    /// The requests of this loop's clients that are under way.
+    var requests: [UInt64: PendingRequest] = [:]
+    /// The bytes of what they ask.
+    var requestBytes = 0
+    /// Counts the requests that were given to somebody.
+    var requestTurn: UInt64 = 0
+    /// When those whose time is over are looked for.
+    var requestsDueAt = MonotonicTime.distantFuture
+    /// Who answers requests, on every node, in the order of being heard of.
+    var responders: [TopicName: [Responder]] = [:]
+    /// How many memberships and responders this loop announces.
     var presenceCount = 0
     /// How many members those topics have that are due to be told only that.
     var owedCounts: [TopicName: Int] = [:]
@@ -85,20 +98,23 @@ package struct Shard {
         case typing(ConnectionID, TopicName)
         case presenceCount(TopicName)
         case figures
+        case requests
     }
 
     /// - Parameters:
+    ///   - place: where it stands; a shard that is alone may leave it out.
     ///   - topics: those that exist at start.
     ///   - heads: the last offsets of each topic that lie at or before `deliveredThrough`.
     ///   - deliveredThrough: the local sequence after which the loop's mailbox begins; all before it is on disk.
     package init(
-        settings: ShardSettings = ShardSettings(), access: AccessPolicy, topics: [TopicDefinition] = [],
+        settings: ShardSettings = ShardSettings(), access: AccessPolicy, place: ShardPlace = ShardPlace(), topics: [TopicDefinition] = [],
         heads: [TopicName: Cursor] = [:], deliveredThrough: UInt64 = 0
     ) {
         precondition(settings.catchUpsPerConnection > 0, "a connection must be able to catch up")
         precondition(settings.pageMessages > 0 && settings.historyMessages > 0, "a page must be able to hold a message")
         self.settings = settings
         self.access = access
+        self.place = place
         self.deliveredThrough = deliveredThrough
         stored = AcknowledgementLine(through: deliveredThrough)
         for definition in topics {

@@ -59,6 +59,10 @@ package enum ShardEffect: Sendable {
     /// Announce who came, went, changed, or began or ceased to type on this loop; all loops of all nodes are told with
     /// `presenceChanged`, this one too.
     case announce([PresenceChange])
+    /// Answer with `interestConfirmed` when every reachable member has taken all that was announced before.
+    case confirmAnnouncements(InterestID)
+    /// Tell an event loop of a node, this one's own among them; `receive` is called there, or `lost` here.
+    case errand(Errand, to: NodeID, loop: Int)
     /// Gather who is there in a topic, only how many where there are more than `limit`, and answer with
     /// `presenceListed`.
     case presence(ReadID, TopicName, limit: Int)

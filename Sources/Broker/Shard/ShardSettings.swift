@@ -51,6 +51,19 @@ package struct ShardSettings: Sendable {
     package var typingLimit: Duration = .seconds(8)
     /// The most topics for which a connection's user types at once; default 16.
     package var typingsPerConnection = 16
+    /// The most requests to responders that a connection may have under way; default 100.
+    package var requestsPerConnection = 100
+    /// The most requests to responders that the connections of a loop may have under way; default 10,000.
+    package var requests = 10_000
+    /// How many bytes those may have together; default 64 MiB.
+    package var requestBytes = 64 << 20
+    /// The most requests that a responder may have and not have answered; default 1,000.
+    package var openRequestsPerConnection = 1_000
+    /// How many bytes the replies to one request may have together, and those that a slow connection has not read; default
+    /// 4 MiB.
+    package var replyBytes = 4 << 20
+    /// The longest that a request may wait for its answer; default 5 min.
+    package var longestRequest: Duration = .seconds(300)
     /// The mask of a topic whose creator names none; default every user reads and publishes, the owner does everything.
     package var defaultPermission = PermissionMask.standard
     /// What is kept of topics that are created without a limit of their own. Default everything.

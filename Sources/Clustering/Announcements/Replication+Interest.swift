@@ -30,6 +30,7 @@ extension Replication {
 
     /// Tells the loops which of their changes every reachable member has taken.
     mutating func confirmInterest(into effects: inout [ReplicationEffect]) {
+        confirmAnnouncements(into: &effects)
         guard !interest.unconfirmed.isEmpty else { return }
         let confirmed = lanes.filter { $0.isReachable && $0.epoch != nil }.map(\.interest.confirmed).min() ?? .max
         // They stand in the order of their versions.

@@ -31,13 +31,15 @@ extension Replication {
         lanes[index].outbound.presenceTold = presence.version
         if told > 0, let changes = presence.changes(after: told) {
             var base = told
-            for part in Self.parts(Array(changes), size: { $0.wireSize }) {
+            let version = lanes[index].version
+            for part in Self.parts(changes.map { $0.inWords(of: version) }, size: { $0.wireSize }) {
                 lanes[index].outbound.control.append(.presence(base: base, part))
                 base += UInt64(part.count)
             }
             return
         }
-        let parts = Self.parts(presence.set.sorted) { $0.key.wireSize + $0.entry.wireSize }
+        let entries = presence.set.sorted.filter { $0.key.place.kind.needs <= lanes[index].version }
+        let parts = Self.parts(entries) { $0.key.wireSize + $0.entry.wireSize }
         for (number, part) in parts.enumerated() {
             lanes[index].outbound.control.append(
                 .presenceSet(
@@ -50,6 +52,7 @@ extension Replication {
         if let last = lanes[index].outbound.lastPresenceRetold, now - last < settings.vectorInterval { return }
         lanes[index].outbound.lastPresenceRetold = now
         lanes[index].outbound.presenceTold = 0
+        lanes[index].outbound.presenceReceived = 0
     }
 
     /// Runs that fit an item each; one, empty, for nothing.
@@ -65,6 +68,25 @@ extension Replication {
             bytes += size(element)
         }
         return parts
+    }
+
+    /// Answers with `interestConfirmed` when every reachable member has taken all that was announced before.
+    package mutating func confirmAnnouncements(
+        loop: Int, id: UInt64, at now: MonotonicTime, into effects: inout [ReplicationEffect]
+    ) {
+        unconfirmedAnnouncements.append((loop, id, presence.version))
+        flush(at: now, into: &effects)
+        confirmAnnouncements(into: &effects)
+    }
+
+    mutating func confirmAnnouncements(into effects: inout [ReplicationEffect]) {
+        guard !unconfirmedAnnouncements.isEmpty else { return }
+        let concerned = lanes.filter { $0.isReachable && $0.epoch != nil && $0.version >= WireVersions.presence }
+        let confirmed = concerned.map(\.outbound.presenceReceived).min() ?? .max
+        // They stand in the order of their versions.
+        let done = unconfirmedAnnouncements.prefix { $0.version <= confirmed }
+        for entry in done { effects.append(.interestConfirmed(loop: entry.loop, id: entry.id)) }
+        unconfirmedAnnouncements.removeFirst(done.count)
     }
 
     // MARK: Peers'
@@ -150,6 +172,13 @@ package struct PresenceShift: Sendable {
 }
 
 extension PresenceChange {
+    /// The change as a version of the lane format can say it: what it has no words for becomes a removal of nothing, so that
+    /// both sides count the same changes.
+    fileprivate func inWords(of version: UInt8) -> PresenceChange {
+        guard key.place.kind.needs > version else { return self }
+        return .remove(PresenceKey(.typing, in: key.place.topic, connection: ""))
+    }
+
     /// About how many bytes it takes on the wire.
     fileprivate var wireSize: Int {
         switch self {

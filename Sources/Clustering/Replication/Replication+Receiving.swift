@@ -173,6 +173,7 @@ extension Replication {
         case .presenceSet(let version, let isFirst, let isLast, let entries):
             take(
                 presenceSet: entries, version: version, isFirst: isFirst, isLast: isLast, on: index, into: &effects)
+        case .errand(let loop, let bytes): effects.append(.errand(loop: loop, bytes, from: lanes[index].peer))
         }
     }
 

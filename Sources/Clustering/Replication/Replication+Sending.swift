@@ -10,7 +10,8 @@ extension Replication {
             fill(&writer, for: index)
             guard !writer.bytes.isEmpty else { break }
             let lane = lanes[index].outbound
-            let frame = Lane.SentFrame(sequence: lane.nextSequence, body: writer.bytes, ownThrough: lane.ownThrough)
+            let frame = Lane.SentFrame(
+                sequence: lane.nextSequence, body: writer.bytes, ownThrough: lane.ownThrough, presence: lane.presenceSent)
             if lane.unreceived.isEmpty { lanes[index].outbound.lastProgress = now }
             lanes[index].outbound.nextSequence += 1
             lanes[index].outbound.unreceived.append(frame)
@@ -88,9 +89,11 @@ extension Replication {
         for item in lanes[index].outbound.control {
             guard writer.bytes.count < target else { break }
             item.encode(into: &writer, version: lanes[index].version)
+            if let version = item.presenceThrough { lanes[index].outbound.presenceSent = version }
             taken += 1
         }
         lanes[index].outbound.control.removeFirst(taken)
+        if lanes[index].outbound.control.isEmpty { fillFromErrands(&writer, for: index) }
         while writer.bytes.count < target, lanes[index].outbound.preparedFirst < lanes[index].outbound.prepared.count {
             let item = lanes[index].outbound.prepared[lanes[index].outbound.preparedFirst]
             guard item.needs <= lanes[index].version else { return lanes[index].isOutdated = true }

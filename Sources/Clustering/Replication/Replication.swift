@@ -29,6 +29,8 @@ package struct Replication {
     var missing: [NodeID: MissingTails] = [:]
     /// Who is there and who types on this node.
     var presence = LocalPresence()
+    /// Who waits until every reachable member has taken what was announced up to a version.
+    var unconfirmedAnnouncements: [(loop: Int, id: UInt64, version: UInt64)] = []
     /// The peers that membership holds alive.
     var living: Set<NodeID> = []
     var subscribers: [TopicName: UInt64] = [:]
@@ -118,6 +120,7 @@ package struct Replication {
         if !isReachable {
             lanes[index].interest.drop()
             lanes[index].subscribers = [:]
+            dropErrands(of: index)
             pulls = pulls.filter { $0.value.holder != peer }
         }
         confirmInterest(into: &effects)

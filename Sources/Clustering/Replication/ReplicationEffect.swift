@@ -14,6 +14,10 @@ package enum ReplicationEffect: Sendable {
     case interestConfirmed(loop: Int, id: UInt64)
     /// Somebody came, went, changed, or began or ceased to type.
     case presence([PresenceShift])
+    /// Give a peer's errand to the event loop of this number.
+    case errand(loop: Int, [UInt8], from: NodeID)
+    /// An errand of this node's own event loop will not be carried: there is no lane, or no room on it.
+    case errandLost(ErrandParcel)
     /// The lane has been silent for long: make a new connection.
     case cycle(NodeID)
     /// A peer speaks only this version of the lane format, which cannot say what comes next: it gets nothing more until it

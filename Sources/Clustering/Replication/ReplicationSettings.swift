@@ -40,6 +40,8 @@ package struct ReplicationSettings: Sendable {
     package var fetchPatience: Duration = .seconds(10)
     /// The most shares of memory topics of one origin that may be missing a part at once; one more is told as lost.
     package var maximumMissingTails = 16_384
+    /// How many bytes of errands may wait for a lane's window; one more is given back.
+    package var errandBytes = 16 * 1_024 * 1_024
     /// How many bytes of one origin's memory topics are kept until what lies before them has come; what comes then is
     /// fetched with the rest.
     package var earlyBytes = 1_024 * 1_024

@@ -43,7 +43,9 @@ enum DaptinCommands {
         case "typing":
             let isTyping = try attributes.value("typing") == nil ? true : try attributes.bool("typing")
             return try attributes.topics().map { .typing($0, isTyping: isTyping, state: []) }
-        case "request", "reply", "ack":
+        case "request": return try DaptinRequests.asks(attributes)
+        case "reply": return [try DaptinRequests.reply(attributes)]
+        case "ack":
             throw .notSupported("method \"\(message.method)\" is not built yet")
         default:
             // Only as much of a client's own words as a person needs to find the mistake.
@@ -52,9 +54,7 @@ enum DaptinCommands {
     }
 
     private static func subscribe(_ attributes: DaptinAttributes) throws(Refusal) -> Command {
-        for name: StaticString in ["respond", "ack"] where try attributes.bool(name) {
-            throw .notSupported("subscriptions with \"\(name)\" are not built yet")
-        }
+        if try attributes.bool("ack") { throw .notSupported("subscriptions with \"ack\" are not built yet") }
         if try attributes.string("group") != nil {
             throw .notSupported("subscriptions with \"group\" are not built yet")
         }
@@ -62,7 +62,8 @@ enum DaptinCommands {
             Command.Subscribe(
                 filters: try attributes.filters(), conditions: try conditions(attributes),
                 since: try DaptinCursors.since(attributes),
-                presence: try attributes.bool("presence") ? .member : .none))
+                presence: try attributes.bool("presence") ? .member : .none,
+                responds: try attributes.bool("respond")))
     }
 
     static func conditions(_ attributes: DaptinAttributes) throws(Refusal) -> [Command.Condition] {

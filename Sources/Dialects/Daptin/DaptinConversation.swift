@@ -56,7 +56,7 @@ package final class DaptinConversation: TranslatingDialect {
 
     package func encode(_ reply: Reply, to reference: RequestReference) -> [[UInt8]] {
         let text = DaptinReplies.text(reply, to: reference, variant)
-        guard let place = reference.batch else { return [text] }
+        guard let place = reference.batch, reply.isLast else { return [text] }
         return batches.answer(place, text).map { [$0] } ?? []
     }
 

@@ -55,8 +55,7 @@ struct DaptinMessage {
         + [
             "subscribe", "unsubscribe", "publish", "new-message", "create-topic", "destroy-topic", "list-topic",
             "get-topic", "set-topic", "set-topic-permission", "get-topic-permission", "history", "presence",
-            "set-presence", "typing", "auth", "batch", "cluster",
-            "metrics", "ping",
+            "set-presence", "typing", "request", "reply", "auth", "batch", "cluster", "metrics", "ping",
         ].joined(separator: ", ")
 
     private static func id(_ view: JSONView?) throws(Refusal) -> [UInt8]? {

@@ -8,6 +8,8 @@ enum DaptinReplies {
         switch reply {
         case .pong: Array(#"{"type":"pong"}"#.utf8)
         case .refused(let refusal): Self.refusal(refusal, to: reference)
+        case .requested(.part(let topic, let payload, let source, let time)):
+            DaptinRequests.part(topic, payload, source, time, to: reference, variant)
         default: success(reference) { data(of: reply, variant, to: &$0) }
         }
     }
@@ -78,6 +80,7 @@ enum DaptinReplies {
             writer.key("permission")
             writer.unsigned(UInt64(mask.rawValue))
         case .presenceSet(let topic), .typingNoted(let topic): name(topic, nil, to: &writer)
+        case .requested(let progress): DaptinRequests.write(progress, to: &writer)
         case .authenticated(let principal): DaptinNotices.write(principal, to: &writer)
         case .queriesCancelled(let count):
             writer.key("cancelled")

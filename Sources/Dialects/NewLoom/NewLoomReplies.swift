@@ -34,7 +34,7 @@ enum NewLoomReplies {
         case .notReplicated, .unavailable, .internal: ("connection_error", "The server failed")
         case .draining: ("connection_error", "This node stops")
         case .rateLimited, .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit,
-            .queryLimit:
+            .queryLimit, .requestFailed:
             ("connection_error", "Limit reached")
         }
     }

@@ -155,7 +155,8 @@ package final class RustyDBConversation: Dialect {
             guard subscriptions.end(branch) else { return [] }
             return [.end(branch), .send(replies.refusal(refusal, id: reference.id))]
         case .unsubscribed, .published, .topicCreated, .topicChanged, .topicDestroyed, .topics, .topic, .permission,
-            .history, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .authenticated, .cluster, .figures,
+            .history, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested,
+            .authenticated, .cluster, .figures,
             .pong:
             return [.send(replies.text(reply, to: reference))]
         }
@@ -173,7 +174,7 @@ package final class RustyDBConversation: Dialect {
         case .figuresEnded(let refusal):
             subscriptions.end(branch)
             return [.end(branch), .send(replies.refusal(refusal, id: id))]
-        case .event, .opened, .presence, .presenceCount, .typing, .refused, .tokenExpiring, .draining: return []
+        case .event, .opened, .presence, .presenceCount, .typing, .request, .refused, .tokenExpiring, .draining: return []
         }
     }
 
@@ -185,7 +186,9 @@ package final class RustyDBConversation: Dialect {
         case .refused(let refusal): return [.send(replies.refusal(refusal, id: nil))]
         case .tokenExpiring(let time): return [.send(replies.expiring(time))]
         case .draining(let retryAfter, let nodes): return [.send(replies.draining(retryAfter, nodes))]
-        case .event, .gap, .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .figures, .figuresEnded: return []
+        case .event, .gap, .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .request, .figures,
+            .figuresEnded:
+            return []
         }
     }
 

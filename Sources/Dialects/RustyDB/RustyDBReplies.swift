@@ -100,7 +100,8 @@ struct RustyDBReplies {
                 writer.string(level.rawValue)
             }
         case .subscribed, .unsubscribed, .topicCreated, .topicChanged, .topicDestroyed, .topics, .topic, .permission,
-            .history, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .cluster, .figures, .followingFigures:
+            .history, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested,
+            .cluster, .figures, .followingFigures:
             self.refusal(.internal("the broker gave an answer to another question"), id: id)
         }
     }
@@ -260,8 +261,8 @@ extension Refusal {
         case .topicUnknown(let name), .topicExists(let name), .cursorTooOld(let name, _): name.text
         case .authenticationRequired, .authenticationFailed, .authenticationExpired, .invalidMessage, .notSupported,
             .notReplicated, .rateLimited, .connectionLimit, .addressLimit, .attachLimit, .originForbidden,
-            .subscriptionLimit, .queryWrong, .queryLimit, .presenceLimit, .draining, .unavailable, .memberUnknown,
-            .memberNeeded, .internal:
+            .subscriptionLimit, .queryWrong, .queryLimit, .presenceLimit, .requestFailed, .draining, .unavailable,
+            .memberUnknown, .memberNeeded, .internal:
             nil
         }
     }

@@ -2,7 +2,7 @@
 ///
 /// Two processes use the highest version that both speak, so that nodes of adjacent versions work together while a
 /// cluster is upgraded node by node. Version 2 fetches what is missing of memory topics; version 3 tells who is
-/// present, and has records that remove members.
+/// present, and has records that remove members; version 4 carries errands between event loops and tells who responds.
 package struct WireVersions: Hashable, Sendable, CustomStringConvertible {
     /// The lowest version that is still spoken.
     package let lowest: UInt8
@@ -10,11 +10,13 @@ package struct WireVersions: Hashable, Sendable, CustomStringConvertible {
     package let highest: UInt8
 
     /// What this build speaks.
-    package static let spoken = WireVersions(2...3)
+    package static let spoken = WireVersions(2...4)
     /// The first version in which nodes tell each other who is present.
     package static let presence: UInt8 = 3
     /// The first version in which a registry may hold that a member was removed.
     package static let departures: UInt8 = 3
+    /// The first version in which nodes carry errands from one event loop to another.
+    package static let errands: UInt8 = 4
 
     package init(_ range: ClosedRange<UInt8>) {
         lowest = range.lowerBound

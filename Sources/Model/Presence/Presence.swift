@@ -1,4 +1,5 @@
-/// What one connection has announced of itself in one topic: that it is there, or that its user is typing.
+/// What one connection has announced of itself in one topic: that it is there, that its user is typing, or what it takes
+/// on.
 package struct PresenceKey: Hashable, Comparable, Sendable {
     package let place: PresencePlace
     /// The name of the connection's session, which no other has in the cluster.
@@ -25,6 +26,11 @@ package struct PresencePlace: Hashable, Comparable, Sendable {
         case member = 0
         /// Its user is writing something.
         case typing = 1
+        /// The connection answers the topic's requests; its entry's state is for nodes only.
+        case responder = 2
+
+        /// The lowest version of the lane format that has it.
+        package var needs: UInt8 { self == .responder ? WireVersions.errands : WireVersions.presence }
     }
 
     package init(kind: Kind, topic: TopicName) {
@@ -42,7 +48,7 @@ package struct PresenceEntry: Equatable, Sendable {
     /// Empty for an anonymous one.
     package let user: String
     package let since: WallTime
-    /// What the member says of itself: one JSON value; empty for nothing.
+    /// What the member says of itself: one JSON value; empty for nothing. Of a responder, where it is attached.
     package let state: [UInt8]
 
     package init(user: String, since: WallTime, state: [UInt8] = []) {
@@ -71,6 +77,8 @@ package struct PresenceEvent: Equatable, Sendable {
     package let entry: PresenceEntry
     /// The name of the node that the connection is attached to.
     package let node: String
+    /// The id of the same node.
+    package let nodeID: NodeID
     /// How many entries the place has on all nodes, after this.
     package let count: Int
 
@@ -80,11 +88,15 @@ package struct PresenceEvent: Equatable, Sendable {
         case left
     }
 
-    package init(_ what: What, _ key: PresenceKey, _ entry: PresenceEntry, node: String, count: Int) {
+    package init(
+        _ what: What, _ key: PresenceKey, _ entry: PresenceEntry, node: String, id: NodeID = NodeID(rawValue: 0),
+        count: Int
+    ) {
         self.what = what
         self.key = key
         self.entry = entry
         self.node = node
+        nodeID = id
         self.count = count
     }
 }

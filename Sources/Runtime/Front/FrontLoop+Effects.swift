@@ -32,6 +32,9 @@ extension FrontLoop {
                 port.run { $0.interestConfirmed(id) }
             }
         case .announce(let changes): services.announce(changes)
+        case .confirmAnnouncements(let id):
+            services.confirmAnnouncements(loop: index) { [port] in port.run { $0.interestConfirmed(id) } }
+        case .errand(let errand, let node, let loop): services.carry(errand, to: node, loop: loop, from: index)
         case .presence(let id, let topic, let limit):
             services.presence(of: topic, limit: limit) { [port] result in port.run { $0.presenceListed(id, result) } }
         case .hold(let connection): client(connection)?.hold()

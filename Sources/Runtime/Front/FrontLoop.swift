@@ -81,7 +81,7 @@ package final class FrontLoop {
         compressor = FrameCompressor(threshold: settings.compressionThreshold)
         ledger = start.ledger
         shard = Shard(
-            settings: shardSettings, access: access, topics: start.topics, heads: start.heads,
+            settings: shardSettings, access: access, place: start.place, topics: start.topics, heads: start.heads,
             deliveredThrough: start.deliveredThrough)
         sessionPrefix = base64URLEncode((0..<7).map { _ in UInt8.random(in: 0...255) }) + "."
     }
@@ -239,6 +239,16 @@ package final class FrontLoop {
 
     func presenceChanged(_ events: [PresenceEvent]) {
         shard.presenceChanged(events, at: settings.clock(), into: &effects)
+        settle()
+    }
+
+    func take(_ errand: Errand) {
+        shard.receive(errand, at: settings.clock(), into: &effects)
+        settle()
+    }
+
+    func lost(_ errand: Errand) {
+        shard.lost(errand, at: settings.clock(), into: &effects)
         settle()
     }
 

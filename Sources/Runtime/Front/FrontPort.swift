@@ -55,6 +55,12 @@ package struct FrontPort: Sendable {
     /// Somebody came, went, changed, or began or ceased to type, on whichever node.
     package func presenceChanged(_ events: [PresenceEvent]) { run { $0.presenceChanged(events) } }
 
+    /// Another event loop, of this node or a peer, has something to tell the loop.
+    package func take(_ errand: Errand) { run { $0.take(errand) } }
+
+    /// An errand of the loop could not be carried.
+    package func lost(_ errand: Errand) { run { $0.lost(errand) } }
+
     /// Takes new roles into use.
     package func setAccess(_ policy: AccessPolicy) { run { $0.setAccess(policy) } }
 

@@ -76,6 +76,7 @@ extension Refusal {
         case .notSupported: (501, "Not Implemented")
         case .cursorTooOld: (410, "Gone")
         case .notReplicated: (504, "Gateway Timeout")
+        case .requestFailed(let failure): failure.status
         case .rateLimited, .queryLimit: (429, "Too Many Requests")
         case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit, .draining, .unavailable:
             (503, "Service Unavailable")
@@ -85,6 +86,17 @@ extension Refusal {
 
     /// `{"success":false,"error":{"code","message"}}`.
     package var envelope: [UInt8] { errorEnvelope(code: code, message: sentence) }
+}
+
+extension RequestFailure {
+    /// The HTTP status that says it.
+    fileprivate var status: (code: Int, phrase: String) {
+        switch self {
+        case .nobody, .responderGone: (503, "Service Unavailable")
+        case .timedOut: (504, "Gateway Timeout")
+        case .allBusy, .tooMany, .nodeBusy, .answerTooLong, .unread: (429, "Too Many Requests")
+        }
+    }
 }
 
 /// The envelope of a failure.

@@ -146,7 +146,8 @@ struct RESTDoor: Sendable {
         case .published(_, let receipt, let level): .success(.created) { $0.receipt(receipt, level) }
         case .history(_, let page): .success { $0.history(page) }
         case .subscribed, .unsubscribed, .topicCreated, .topics, .permission, .rows, .queriesCancelled, .presence,
-            .presenceSet, .typingNoted, .authenticated, .cluster, .figures, .followingFigures, .pong, .refused:
+            .presenceSet, .typingNoted, .requested, .authenticated, .cluster, .figures, .followingFigures, .pong,
+            .refused:
             throw unexpected
         }
     }

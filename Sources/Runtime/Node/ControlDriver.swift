@@ -16,6 +16,8 @@ package struct ControlOutlets: Sendable {
     package var replicated: @Sendable (UInt64) -> Void
     /// Tells every loop who came, went, changed, or began or ceased to type.
     package var presence: @Sendable ([PresenceEvent]) -> Void
+    /// Gives an errand to the event loop of a number: a peer's, or back one of this node's that could not be carried.
+    package var errand: @Sendable ([UInt8], _ loop: Int, _ from: NodeID?) -> Void
     /// Another living process owns this node's id.
     package var conflict: @Sendable () -> Void
     /// An operator removed this node from the cluster.
@@ -26,6 +28,7 @@ package struct ControlOutlets: Sendable {
         read: @escaping @Sendable (JournalRead, @escaping @Sendable (JournalChunk?) -> Void) -> Void,
         readRing: @escaping @Sendable (RingRead, @escaping @Sendable (RingChunk) -> Void) -> Void,
         replicated: @escaping @Sendable (UInt64) -> Void, presence: @escaping @Sendable ([PresenceEvent]) -> Void,
+        errand: @escaping @Sendable ([UInt8], _ loop: Int, _ from: NodeID?) -> Void,
         conflict: @escaping @Sendable () -> Void, removed: @escaping @Sendable () -> Void
     ) {
         self.bus = bus
@@ -34,6 +37,7 @@ package struct ControlOutlets: Sendable {
         self.readRing = readRing
         self.replicated = replicated
         self.presence = presence
+        self.errand = errand
         self.conflict = conflict
         self.removed = removed
     }
@@ -135,6 +139,12 @@ package final class ControlDriver: Sendable {
     ) {
         confirmations.withLock { $0[id] = confirmed }
         post(.interested([InterestChange(loop: loop, id: id, added: added, removed: removed)]))
+    }
+
+    /// Calls `confirmed` when every reachable member has taken all that was announced before.
+    package func confirmAnnouncements(loop: Int, id: UInt64, confirmed: @escaping @Sendable () -> Void) {
+        confirmations.withLock { $0[id] = confirmed }
+        post(.confirmAnnouncements(loop: loop, id: id))
     }
 
     /// Reads the plane on its loop.
@@ -250,6 +260,8 @@ package final class ControlDriver: Sendable {
             case .replication(.interestConfirmed(_, let id)):
                 let confirmed = confirmations.withLock { $0.removeValue(forKey: id) }
                 confirmed?()
+            case .replication(.errand(let loop, let bytes, let peer)): outlets.errand(bytes, loop, peer)
+            case .replication(.errandLost(let parcel)): outlets.errand(parcel.bytes, parcel.sender, nil)
             case .replication(.presence): preconditionFailure("the control plane tells of presence by itself")
             case .replication(.cycle(let peer)): outlets.bus.cycle(peer)
             case .replication(.outdated(let peer, let version)):

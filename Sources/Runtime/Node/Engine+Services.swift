@@ -5,9 +5,9 @@ import Model
 
 extension Engine: NodeServices {
     package func attach(_ port: FrontPort, loop: Int) -> LoopStart {
-        ports.withLock { $0.append(port) }
+        ports.withLock { $0[loop] = port }
         ledger.onMail(for: loop) { port.wake() }
-        return ledger.start(loop)
+        return ledger.start(loop, of: settings.loops)
     }
 
     package func read(_ read: TopicRead, reply: @escaping @Sendable (Result<TopicPage, Refusal>) -> Void) {
@@ -50,6 +50,31 @@ extension Engine: NodeServices {
     }
 
     package func announce(_ changes: [PresenceChange]) { control.post(.presence(changes)) }
+
+    package func confirmAnnouncements(loop: Int, confirmed: @escaping @Sendable () -> Void) {
+        control.confirmAnnouncements(loop: loop, id: takeInterestID(), confirmed: confirmed)
+    }
+
+    package func carry(_ errand: Errand, to node: NodeID, loop: Int, from sender: Int) {
+        if node == identity.id {
+            // A loop that is not there is none that anybody could have heard of.
+            ports.withLock { $0[loop] }?.take(errand)
+        } else {
+            control.post(.errand(ErrandParcel(to: node, loop: loop, from: sender, errand.encoded)))
+        }
+    }
+
+    /// Gives a peer's errand to the event loop that it is for, or one of this node's own back to the loop that it came from.
+    func deliver(_ bytes: [UInt8], to loop: Int, from peer: NodeID?) {
+        do throws(FormatError) {
+            let errand = try Errand(bytes)
+            let port = ports.withLock { $0[loop] }
+            if peer == nil { port?.lost(errand) } else { port?.take(errand) }
+        } catch {
+            logger.warning(
+                "a peer's errand could not be read", metadata: ["peer": "\(peer.map { "\($0)" } ?? "")", "error": "\(error)"])
+        }
+    }
 
     package func presence(
         of topic: TopicName, limit: Int, reply: @escaping @Sendable (Result<PresenceList, Refusal>) -> Void
@@ -191,7 +216,7 @@ extension ControlPlane {
                 "roost_lane_lag", .gauge, help: "Own records that a peer has not synced, in local sequences.",
                 samples: lanes.map { Metric.Sample(Double($0.1.lag), labels: [Metric.Label("peer", $0.0)]) }),
             Metric(
-                "roost_presences", .gauge, help: "Members and typists that are announced, by where they are attached.",
+                "roost_presences", .gauge, help: "Members, typists and responders that are announced, by where they are attached.",
                 samples: [("own", replication.presenceCounts.own), ("peers", replication.presenceCounts.peers)].map {
                     Metric.Sample(Double($1), labels: [Metric.Label("at", $0)])
                 }),

@@ -22,7 +22,8 @@ package final class Engine: Sendable {
     let tell: @Sendable (EngineEvent) -> Void
     private let group: MultiThreadedEventLoopGroup
     private let nextInterest = Atomic<UInt64>(1)
-    let ports: Mutex<[FrontPort]>
+    /// By the numbers of their loops.
+    let ports: Mutex<[Int: FrontPort]>
     let usage: ProcessUsage
     private let counting: Mutex<Task<Void, Never>?>
     let isStopping = Atomic<Bool>(false)
@@ -89,7 +90,7 @@ package final class Engine: Sendable {
             bus.close()
             throw error
         }
-        ports = Mutex([])
+        ports = Mutex([:])
         counting = Mutex(nil)
         let outlets = ControlOutlets(
             bus: bus, gossip: gossip,
@@ -100,6 +101,7 @@ package final class Engine: Sendable {
                 }
             },
             replicated: { wiring.replicated($0) }, presence: { wiring.presenceChanged($0) },
+            errand: { [self] bytes, loop, peer in deliver(bytes, to: loop, from: peer) },
             conflict: {
                 tell(.failed(
                     "another living process has this node's id \(run.node), and the other nodes keep to that one: a copy of "
@@ -175,7 +177,7 @@ package final class Engine: Sendable {
         }
     }
 
-    var attachedPorts: [FrontPort] { ports.withLock { $0 } }
+    var attachedPorts: [FrontPort] { ports.withLock { ports in ports.sorted { $0.key < $1.key }.map(\.value) } }
 
     func takeInterestID() -> UInt64 { nextInterest.add(1, ordering: .relaxed).oldValue }
 

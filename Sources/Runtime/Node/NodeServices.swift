@@ -30,6 +30,13 @@ package protocol NodeServices: Sendable {
     /// ``FrontPort/presenceChanged(_:)``, in one order.
     func announce(_ changes: [PresenceChange])
 
+    /// Calls `confirmed` when every reachable member has taken all that was announced before.
+    func confirmAnnouncements(loop: Int, confirmed: @escaping @Sendable () -> Void)
+
+    /// Tells the event loop of a number, of this node or a peer, something; it takes it with ``FrontPort/take(_:)``, or the
+    /// sender is told with ``FrontPort/lost(_:)`` that it could not be carried.
+    func carry(_ errand: Errand, to node: NodeID, loop: Int, from sender: Int)
+
     /// Gathers who is there in a topic on every node, only how many where there are more than `limit`; what was
     /// announced before is in it.
     func presence(
@@ -81,15 +88,17 @@ package struct NodeIdentity: Sendable, Equatable {
 /// What a loop begins with, all from one moment: its mailbox holds everything after `deliveredThrough`.
 package struct LoopStart {
     package let ledger: any Ledger
+    package let place: ShardPlace
     package let topics: [TopicDefinition]
     package let heads: [TopicName: Cursor]
     package let deliveredThrough: UInt64
 
     package init(
-        ledger: any Ledger, topics: [TopicDefinition] = [], heads: [TopicName: Cursor] = [:],
+        ledger: any Ledger, place: ShardPlace = ShardPlace(), topics: [TopicDefinition] = [], heads: [TopicName: Cursor] = [:],
         deliveredThrough: UInt64 = 0
     ) {
         self.ledger = ledger
+        self.place = place
         self.topics = topics
         self.heads = heads
         self.deliveredThrough = deliveredThrough

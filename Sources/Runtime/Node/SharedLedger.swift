@@ -87,14 +87,15 @@ package final class SharedLedger: Sendable {
     }
 
     /// Empties a loop's mailbox and gives what its shard begins with, all from one moment.
-    func start(_ loop: Int) -> LoopStart {
+    func start(_ loop: Int, of loops: Int) -> LoopStart {
         state.withLock { state in
             _ = state.mailboxes.take(loop)
             let topics = state.sequencer.registry.liveTopics
             var heads: [TopicName: Cursor] = [:]
             for topic in topics { heads[topic.name] = state.sequencer.heads(of: topic.name) }
             return LoopStart(
-                ledger: LoopLedger(shared: self, loop: loop), topics: topics, heads: heads,
+                ledger: LoopLedger(shared: self, loop: loop),
+                place: ShardPlace(origin: origin, loop: loop, loops: loops), topics: topics, heads: heads,
                 deliveredThrough: state.sequencer.sequence)
         }
     }

@@ -41,6 +41,11 @@ struct LaneEnd {
     var reads: [(ReadPurpose, JournalRead)] = []
     var replicatedThrough: UInt64 = 0
     var shifts: [PresenceShift] = []
+    /// What came for this side's event loops.
+    var errands: [String] = []
+    var lost: [ErrandParcel] = []
+    /// Whose announcements every reachable peer has taken.
+    var confirmed: [UInt64] = []
     var outdated: [(peer: NodeID, version: UInt8)] = []
 
     var id: NodeID { ledger.origin.node }
@@ -68,7 +73,10 @@ struct LaneEnd {
             case .replicated(let through): replicatedThrough = through
             case .presence(let more): shifts += more
             case .outdated(let peer, let version): outdated.append((peer, version))
-            case .readRing, .interestConfirmed, .cycle, .malformed: break
+            case .errand(_, let bytes, _): errands.append(String(decoding: bytes, as: UTF8.self))
+            case .errandLost(let parcel): lost.append(parcel)
+            case .interestConfirmed(_, let id): confirmed.append(id)
+            case .readRing, .cycle, .malformed: break
             }
         }
     }

@@ -364,7 +364,7 @@ struct LaneFrameTests {
             }
         }
         #expect(try LaneFrame.decode(frame.encode()).version == 2)
-        #expect(throws: FormatError.unknownVersion(found: 3, known: 2)) {
+        #expect(throws: FormatError.unknownVersion(found: LaneFrame.formatVersion, known: 2)) {
             try LaneFrame.decode(self.frame().encode(), versions: WireVersions(2...2))
         }
     }

@@ -150,6 +150,10 @@ final class LoneNode: NodeServices {
 
     func announce(_ changes: [PresenceChange]) {}
 
+    func confirmAnnouncements(loop: Int, confirmed: @escaping @Sendable () -> Void) { confirmed() }
+
+    func carry(_ errand: Errand, to node: NodeID, loop: Int, from sender: Int) {}
+
     func presence(
         of topic: TopicName, limit: Int, reply: @escaping @Sendable (Result<PresenceList, Refusal>) -> Void
     ) { reply(.success(PresenceList(members: [], count: 0))) }

@@ -70,7 +70,7 @@ struct LinkSessionsTests {
         hello.sender = LinkEnd(node: bob.node, boot: alice.boot)
         #expect(atBob.receive(hello) == .init(dropped: .duplicateIdentity))
         hello.sender = alice.end
-        for foreign in [WireVersions(1...1), WireVersions(4...6)] {
+        for foreign in [WireVersions(1...1), WireVersions(5...6)] {
             hello.versions = foreign
             #expect(atBob.receive(hello) == .init(dropped: .unknownVersion))
         }

@@ -1,3 +1,4 @@
+import Broker
 import Journal
 import Model
 
@@ -19,6 +20,10 @@ package final class Front {
     func interestConfirmed(loop: Int, id: UInt64) { loops[loop].interestConfirmed(id) }
 
     func presenceChanged(_ events: [PresenceEvent]) { for loop in loops { loop.presenceChanged(events) } }
+
+    func take(_ errand: Errand, loop: Int) { loops[loop].take(errand) }
+
+    func lost(_ errand: Errand, loop: Int) { loops[loop].lost(errand) }
 
     /// Accepts a client's connection on one of the loops.
     func accept(_ client: any VirtualPeer) -> VirtualConnection {

@@ -31,7 +31,9 @@ final class VirtualLoop {
         var settings = ShardSettings()
         settings.pageMessages = 8
         shard = Shard(
-            settings: settings, access: .standard, topics: topics, heads: heads, deliveredThrough: sequencer.sequence)
+            settings: settings, access: .standard,
+            place: ShardPlace(
+                origin: process.identity.origin, loop: index, loops: process.node.settings.loops), topics: topics, heads: heads, deliveredThrough: sequencer.sequence)
     }
 
     private var now: Now { Now(monotonic: world.now, wall: process.node.wall) }
@@ -86,6 +88,10 @@ final class VirtualLoop {
     func presenceChanged(_ events: [PresenceEvent]) {
         soon { $0.shard.presenceChanged(events, at: $0.now, into: &$0.effects) }
     }
+
+    func take(_ errand: Errand) { soon { $0.shard.receive(errand, at: $0.now, into: &$0.effects) } }
+
+    func lost(_ errand: Errand) { soon { $0.shard.lost(errand, at: $0.now, into: &$0.effects) } }
 
     func end() {
         for connection in connections { connection?.breakOff() }
@@ -183,6 +189,10 @@ final class VirtualLoop {
             interests[number] = id
             process.post(.interested([InterestChange(loop: index, id: number, added: added, removed: removed)]))
         case .announce(let changes): process.post(.presence(changes))
+        case .confirmAnnouncements(let id):
+            interests[id.rawValue] = id
+            process.post(.confirmAnnouncements(loop: index, id: id.rawValue))
+        case .errand(let errand, let node, let loop): process.carry(errand, to: node, loop: loop, from: index)
         case .presence(let id, let topic, let limit):
             // Behind what was announced before, as the real control loop has it.
             process.after(.zero) { [weak self] in

@@ -103,6 +103,12 @@ package final class VirtualProcess {
         }
     }
 
+    /// Tells an event loop of a node something, as the real node does: its bytes go over the lane.
+    func carry(_ errand: Errand, to peer: NodeID, loop: Int, from sender: Int) {
+        if peer == node.id { return front?.take(errand, loop: loop) ?? () }
+        post(.errand(ErrandParcel(to: peer, loop: loop, from: sender, errand.encoded)))
+    }
+
     // MARK: The control plane
 
     /// Hands an input to the control plane, and does what it wants done.
@@ -180,6 +186,16 @@ package final class VirtualProcess {
             world.note("replicated", node: node.index, sequence, isShown: false)
             front?.replicated(through: sequence)
         case .interestConfirmed(let loop, let id): front?.interestConfirmed(loop: loop, id: id)
+        case .errand(let loop, let bytes, let peer):
+            guard let errand = try? Errand(bytes) else {
+                preconditionFailure("seed \(world.seed): \(peer) sent an errand that cannot be read")
+            }
+            front?.take(errand, loop: loop)
+        case .errandLost(let parcel):
+            guard let errand = try? Errand(parcel.bytes) else {
+                preconditionFailure("seed \(world.seed): an errand that cannot be read came back")
+            }
+            front?.lost(errand, loop: parcel.sender)
         case .presence: preconditionFailure("the control plane tells of presence by itself")
         case .cycle: break
         case .outdated(let peer, _):

@@ -78,6 +78,13 @@ struct Lane {
         /// The version of this node's presence that the peer was told; 0 for none.
         var presenceTold: UInt64 = 0
         var lastPresenceRetold: MonotonicTime?
+        /// The version of this node's presence that the frames sent so far bring the peer up to.
+        var presenceSent: UInt64 = 0
+        /// The same of the frames that the peer has received.
+        var presenceReceived: UInt64 = 0
+        /// What event loops have to tell the peer's, and does not wait behind records.
+        var errands: [(loop: Int, bytes: [UInt8])] = []
+        var errandBytes = 0
 
         /// Forgets what was prepared of an origin's journals.
         mutating func dropPrepared(of origin: Origin) {
@@ -119,6 +126,8 @@ struct Lane {
         let sequence: UInt64
         let body: [UInt8]
         let ownThrough: UInt64
+        /// The version of this node's presence that the frame and those before it bring the peer up to.
+        let presence: UInt64
     }
 
     /// Where the next own records come from.
@@ -222,6 +231,7 @@ struct Lane {
             outbound.lastProgress = now
             let done = outbound.unreceived.prefix { $0.sequence <= received }
             outbound.unreceivedBytes -= done.reduce(0) { $0 + $1.body.count }
+            outbound.presenceReceived = done.last?.presence ?? outbound.presenceReceived
             outbound.unreceived.removeFirst(done.count)
         }
         if durable > outbound.durable {

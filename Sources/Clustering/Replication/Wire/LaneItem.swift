@@ -35,6 +35,8 @@ package enum LaneItem: Sendable {
     case presence(base: UInt64, [PresenceChange])
     /// A part of all who are there and type at the sender, in place of whatever the peer has.
     case presenceSet(version: UInt64, isFirst: Bool, isLast: Bool, [(key: PresenceKey, entry: PresenceEntry)])
+    /// What one of the sender's event loops has to tell the peer's event loop of a number, which alone can read it.
+    case errand(loop: Int, [UInt8])
 }
 
 /// The last offset that an origin gave in its share of a memory topic.
@@ -61,6 +63,7 @@ extension LaneItem {
         switch self {
         case .record(let record): record.needs
         case .presence, .presenceSet: WireVersions.presence
+        case .errand: WireVersions.errands
         default: WireVersions.spoken.lowest
         }
     }
@@ -144,6 +147,10 @@ extension LaneItem {
             writer.varint(version)
             writer.u8((isFirst ? 1 : 0) | (isLast ? 2 : 0))
             writer.list(entries) { $0.change(.set($1.key, $1.entry)) }
+        case .errand(let loop, let bytes):
+            writer.u8(18)
+            writer.varint(UInt64(loop))
+            writer.run(bytes)
         }
     }
 
@@ -192,6 +199,9 @@ extension LaneItem {
             guard flags <= 3 else { throw .invalid("presence flags") }
             return .presenceSet(
                 version: version, isFirst: flags & 1 != 0, isLast: flags & 2 != 0, try reader.entries())
+        case 18:
+            let loop = try reader.count(upTo: maximumEntries)
+            return .errand(loop: loop, Array(try reader.run()))
         case let kind: throw .invalid("lane item kind \(kind)")
         }
     }

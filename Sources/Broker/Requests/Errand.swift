@@ -1,0 +1,150 @@
+import Model
+
+/// What one event loop has to tell another, of its own node or of a peer: it is journalled nowhere, comes at most once, and
+/// in order for as long as both processes live.
+package enum Errand: Sendable, Equatable {
+    /// A request, to the one connection that is to answer it.
+    case request(RequestErrand)
+    /// A part of the answer, and whether it is the last; the last may be empty.
+    case reply(RequestID, payload: [UInt8], isLast: Bool, from: String)
+    /// Nothing more will come from that session.
+    case unanswered(RequestID, Reason, from: String)
+    /// Nobody waits for the answer any more.
+    case withdrawn(RequestID, from: ConnectionID, session: String)
+
+    /// Why a request is not answered.
+    package enum Reason: UInt8, Sendable {
+        /// The connection is not there, or responds no more: it was not shown the request.
+        case absent = 0
+        /// It has too much to do: it was not shown the request.
+        case busy = 1
+        /// It went away with the request.
+        case gone = 2
+    }
+}
+
+/// A request under way: the number that the requester's event loop knows it by.
+package struct RequestID: Hashable, Sendable {
+    /// The run of the node that waits for the answer.
+    package let origin: Origin
+    package let loop: Int
+    package let number: UInt64
+
+    package init(origin: Origin, loop: Int, number: UInt64) {
+        self.origin = origin
+        self.loop = loop
+        self.number = number
+    }
+}
+
+/// A request on its way to the one connection that is to answer it.
+package struct RequestErrand: Sendable, Equatable {
+    package let id: RequestID
+    package let connection: ConnectionID
+    package let session: String
+    package let topic: TopicName
+    /// Who asks; empty for an anonymous one.
+    package let user: String
+    /// How long the requester will wait.
+    package let patience: Duration
+    /// One JSON value, byte for byte.
+    package let payload: [UInt8]
+
+    package init(
+        id: RequestID, connection: ConnectionID, session: String, topic: TopicName, user: String, patience: Duration,
+        payload: [UInt8]
+    ) {
+        self.id = id
+        self.connection = connection
+        self.session = session
+        self.topic = topic
+        self.user = user
+        self.patience = patience
+        self.payload = payload
+    }
+}
+
+// MARK: The bytes
+
+extension Errand {
+    /// The bytes that a peer's event loop reads: a kind u8 and its fields.
+    package var encoded: [UInt8] {
+        var writer = ByteWriter(reservingCapacity: 256)
+        switch self {
+        case .request(let request):
+            writer.u8(1)
+            writer.request(request.id)
+            writer.connection(request.connection)
+            writer.string(request.session)
+            writer.string(request.topic.text)
+            writer.string(request.user)
+            writer.varint(UInt64(clamping: request.patience.milliseconds))
+            writer.run(request.payload)
+        case .reply(let id, let payload, let isLast, let session):
+            writer.u8(2)
+            writer.request(id)
+            writer.u8(isLast ? 1 : 0)
+            writer.string(session)
+            writer.run(payload)
+        case .unanswered(let id, let reason, let session):
+            writer.u8(3)
+            writer.request(id)
+            writer.u8(reason.rawValue)
+            writer.string(session)
+        case .withdrawn(let id, let connection, let session):
+            writer.u8(4)
+            writer.request(id)
+            writer.connection(connection)
+            writer.string(session)
+        }
+        return writer.bytes
+    }
+
+    /// Reads what a peer's event loop wrote.
+    package init(_ bytes: [UInt8]) throws(FormatError) {
+        var reader = ByteReader(bytes)
+        switch try reader.u8() {
+        case 1:
+            let (id, connection, session) = (try reader.request(), try reader.connection(), try reader.string())
+            let (topic, user) = (try reader.topicName(), try reader.string())
+            let patience = try reader.count(upTo: Self.longestPatience)
+            self = .request(
+                RequestErrand(
+                    id: id, connection: connection, session: session, topic: topic, user: user,
+                    patience: .milliseconds(patience), payload: Array(try reader.run())))
+        case 2:
+            let (id, flag) = (try reader.request(), try reader.u8())
+            guard flag <= 1 else { throw .invalid("errand flag") }
+            let session = try reader.string()
+            self = .reply(id, payload: Array(try reader.run()), isLast: flag == 1, from: session)
+        case 3:
+            let id = try reader.request()
+            guard let reason = Reason(rawValue: try reader.u8()) else { throw .invalid("errand reason") }
+            self = .unanswered(id, reason, from: try reader.string())
+        case 4:
+            let (id, connection) = (try reader.request(), try reader.connection())
+            self = .withdrawn(id, from: connection, session: try reader.string())
+        case let kind: throw .invalid("errand kind \(kind)")
+        }
+        try reader.finish()
+    }
+
+    /// An hour, in milliseconds: nobody waits longer for an answer.
+    private static let longestPatience = 3_600_000
+}
+
+extension ByteWriter {
+    fileprivate mutating func request(_ id: RequestID) {
+        u64(id.origin.node.rawValue)
+        u64(id.origin.epoch.rawValue)
+        varint(UInt64(id.loop))
+        varint(id.number)
+    }
+}
+
+extension ByteReader {
+    fileprivate mutating func request() throws(FormatError) -> RequestID {
+        let origin = Origin(node: NodeID(rawValue: try u64()), epoch: Epoch(rawValue: try u64()))
+        return RequestID(origin: origin, loop: try count(upTo: Station.loopLimit), number: try varint())
+    }
+}
