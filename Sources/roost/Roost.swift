@@ -12,8 +12,8 @@ struct Roost: AsyncParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            Serve.self, PublishCommand.self, SubscribeCommand.self, TopicsCommand.self, QueryCommand.self, ClusterCommand.self,
-            TokenCommand.self, UserCommand.self, BenchCommand.self,
+            Serve.self, PublishCommand.self, SubscribeCommand.self, RequestCommand.self, TopicsCommand.self, QueryCommand.self,
+            ClusterCommand.self, TokenCommand.self, UserCommand.self, BenchCommand.self,
         ])
 
     static func main() async {
