@@ -134,9 +134,12 @@ final class Bench {
     }
 
     /// Creates a topic as its owner `alice` would, and waits until it is stored.
-    func create(_ name: String, durability: TopicDefinition.Durability = .disk, mask: PermissionMask = .standard) {
+    func create(
+        _ name: String, durability: TopicDefinition.Durability = .disk, mask: PermissionMask = .standard,
+        kind: TopicDefinition.Kind = .stream
+    ) {
         let creation = TopicCreation(
-            name: topic(name), kind: .stream, durability: durability, owner: "alice", groups: ["staff"],
+            name: topic(name), kind: kind, durability: durability, owner: "alice", groups: ["staff"],
             settings: TopicSettings(permission: mask))
         guard case .success = ledger.createTopic(creation) else { preconditionFailure("\(name) exists") }
         deliver()
@@ -269,6 +272,8 @@ enum Words {
             return "topics \(topics.map(\.name.text).joined(separator: " "))" + (more ? " …" : "")
         case .topic(let description): return "topic \(description.definition.name) of \(description.subscribers)"
         case .permission(let name, let mask): return "permission \(name) \(mask.rawValue)"
+        case .row(let name, let item):
+            return "row \(name) \(String(decoding: item.record.message!.payload, as: UTF8.self))"
         case .history(let name, let page): return "history \(name) \(page.messages.count) \(of(page.cursor))"
         case .presence(let name, let list):
             return "presence \(name) \(list.count): \(list.members.map(\.connection).joined(separator: " "))"
@@ -296,7 +301,9 @@ enum Words {
         case .event(let item):
             let message = item.record.message!
             let place = "\(of(item.record.partition(of: message))):\(message.offset)"
-            return "event \(message.topic) \(place) \(String(decoding: message.payload, as: UTF8.self))"
+            let payload = String(decoding: message.payload, as: UTF8.self)
+            guard message.row != nil else { return "event \(message.topic) \(place) \(payload)" }
+            return (item.isSnapshot ? "has" : message.event) + " \(message.topic) \(message.key!) \(payload)"
         case .gap(let name, let gap): return "gap \(name) \(of(gap.partition)):\(gap.from)-\(gap.to) \(gap.reason)"
         case .cursor(let name, let cursor): return "cursor \(name) \(of(cursor))"
         case .subscriptionEnded(let name, let refusal): return "ended \(name) \(refusal.code)"

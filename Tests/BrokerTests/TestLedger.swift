@@ -16,6 +16,10 @@ final class TestLedger: Ledger {
     private var heads: [TopicName: Cursor] = [:]
     private var places: [TopicName: [Partition: [UInt64: UInt64]]] = [:]
     private var known: [String: Receipt] = [:]
+    /// The newest version of every row, with its local sequence.
+    private var rows: [TopicName: [String: (message: Message, sequence: UInt64)]] = [:]
+    /// Versions of rows that a later one has replaced.
+    private(set) var beaten: Set<UInt64> = []
     private var clock: UInt64 = 1_700_000_000_000
 
     init(home: Origin = TestLedger.origin(1)) {
@@ -45,10 +49,19 @@ final class TestLedger: Ledger {
                         partition: receipt.partition, offset: receipt.offset, time: receipt.time, sequence: 0,
                         isRepeat: true))
             }
+            var (event, version): (String, RowVersion?) = (draft.event, nil)
+            if topic.kind == .table {
+                let before = rows[draft.topic]?[draft.key!]?.message
+                let isNew = before?.isRowEnd ?? true
+                event = draft.payload == Array("null".utf8) ? "delete" : isNew ? "create" : "update"
+                if !draft.row!.rights.contains(RowEvent(rawValue: event)!.right) {
+                    return .failure(.permissionDenied(action: event, topic: draft.topic.text))
+                }
+                version = Self.version(draft.row!, after: before)
+            }
             let item = append(
-                draft.topic, topic.generation, home, payload: draft.payload, event: draft.event,
-                publisher: draft.publisher,
-                source: draft.source)
+                draft.topic, topic.generation, home, payload: draft.payload, event: event, key: draft.key,
+                publisher: draft.publisher, source: draft.source, row: version)
             let message = item.record.message!
             let receipt = Receipt(
                 partition: item.record.partition(of: message), offset: message.offset, time: item.record.time,
@@ -56,6 +69,17 @@ final class TestLedger: Ledger {
             if let key { known[key] = receipt }
             return .success(receipt)
         }
+    }
+
+    private static func version(_ wish: RowDraft, after before: Message?) -> RowVersion {
+        let readers =
+            switch wish.readers {
+            case .kept: before?.row?.readers
+            case .changed(let readers): readers
+            }
+        return RowVersion(
+            revision: (before?.row?.revision ?? 0) + 1, readers: readers,
+            former: before.map { $0.row!.former.adding($0.row!.readers) } ?? .nobody)
     }
 
     /// A peer's message comes in, after `lost` others that nobody has any more.
@@ -113,28 +137,36 @@ final class TestLedger: Ledger {
     @discardableResult
     private func append(
         _ topic: TopicName, _ generation: UInt32, _ origin: Origin, payload: [UInt8], event: String = "new-message",
-        publisher: String = "", source: String = "peer", lost: UInt64 = 0, isSilent: Bool = false
+        key: String? = nil, publisher: String = "", source: String = "peer", lost: UInt64 = 0, isSilent: Bool = false,
+        row: RowVersion? = nil
     ) -> Sequenced {
         let partition = Partition(origin: origin, generation: generation)
         let offset = (heads[topic] ?? Cursor())[partition] + 1 + lost
         heads[topic, default: Cursor()].advance(partition, to: offset)
         places[topic, default: [:]][partition, default: [:]][offset] = sequence + 1
-        return append(
-            origin,
-            .message(
-                Message(
-                    topic: topic, generation: generation, offset: offset, event: event, key: nil, publisher: publisher,
-                    source: source, messageID: nil, expiry: nil, payload: payload)), isSilent: isSilent)
+        let message = Message(
+            topic: topic, generation: generation, offset: offset, event: event, key: key, publisher: publisher,
+            source: source, messageID: nil, expiry: nil, payload: payload, row: row)
+        var replaced: FormerReaders?
+        if let key, row != nil {
+            let before = rows[topic, default: [:]].updateValue((message, sequence + 1), forKey: key)
+            if let before { beaten.insert(before.sequence) }
+            replaced = before.map { FormerReaders.nobody.adding($0.message.row!.readers) } ?? .nobody
+        }
+        return append(origin, .message(message), isSilent: isSilent, replaced: replaced)
     }
 
     private func append(
-        _ origin: Origin, _ body: Record.Body, transition: TopicTransition? = nil, isSilent: Bool = false
+        _ origin: Origin, _ body: Record.Body, transition: TopicTransition? = nil, isSilent: Bool = false,
+        replaced: FormerReaders? = nil
     ) -> Sequenced {
         clock += 1
         let record = Record(
             origin: origin, slot: .system, position: sequence + 1, time: HybridTime(milliseconds: clock), seen: 0,
             body: body)
-        records.append(Sequenced(sequence: sequence + 1, record: record, transition: transition, isSilent: isSilent))
+        var item = Sequenced(sequence: sequence + 1, record: record, transition: transition, isSilent: isSilent)
+        item.replacedReaders = replaced
+        records.append(item)
         return records[records.count - 1]
     }
 

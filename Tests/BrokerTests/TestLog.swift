@@ -14,6 +14,12 @@ extension TestLedger {
         case .history(let since, let until):
             appended = sequence
             return history(read, since, until)
+        case .row(let key, let through):
+            appended = max(appended, through)
+            let found = records(of: read).filter { item in
+                item.record.message?.key == key && !beaten.contains(item.sequence) && !item.record.message!.isRowEnd
+            }
+            return TopicPage(messages: found)
         }
     }
 
@@ -46,6 +52,7 @@ extension TestLedger {
             page.gaps.append(Gap(partition: partition, from: seen + 1, to: message.offset - 1, reason: .lost))
         }
         page.cursor.advance(partition, to: message.offset)
+        if beaten.contains(item.sequence) { return }
         if expired.contains(item.sequence) {
             page.gaps.append(Gap(partition: partition, from: message.offset, to: message.offset, reason: .expired))
         } else {
@@ -103,7 +110,7 @@ extension TestLedger {
         let start = since.map { resolve(read, $0).cursor } ?? Cursor()
         let all = records(of: read).filter { item in
             let partition = item.record.partition(of: item.record.message!)
-            return !expired.contains(item.sequence) && !item.isSilent && item.record.message!.offset > start[partition]
+            return !expired.contains(item.sequence) && !beaten.contains(item.sequence) && !item.isSilent && item.record.message!.offset > start[partition]
                 && until.map { item.record.time.wall <= $0 } ?? true
         }.sorted { ($0.record.time, $0.record.origin) < ($1.record.time, $1.record.origin) }
         let given = since == nil ? Array(all.suffix(read.messageLimit)) : Array(all.prefix(read.messageLimit))

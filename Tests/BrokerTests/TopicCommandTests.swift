@@ -24,15 +24,18 @@ struct TopicCommandTests {
         #expect(bench.lines(client) == ["refused TOPIC_EXISTS: topic \"t\" exists already"])
     }
 
-    @Test("refuse tables, system names and other owners")
+    @Test("refuse tables in memory, system names and other owners")
     func refusals() {
         let client = bench.open(0)
-        bench.send(create("t") { $0.kind = .table }, from: client)
+        bench.send(create("t") {
+            $0.kind = .table
+            $0.durability = .memory
+        }, from: client)
         bench.send(create("$t"), from: client)
         bench.send(create("t") { $0.owner = "bob" }, from: client)
         #expect(
             bench.lines(client).dropFirst() == [
-                "refused NOT_SUPPORTED: topics of kind \"table\" are not built yet: use \"stream\"",
+                "refused NOT_SUPPORTED: a table is kept on disk: \"durability\" must be \"disk\"",
                 "refused PERMISSION_DENIED: no permission to create on topic \"$t\"",
                 "refused PERMISSION_DENIED: no permission to create for another owner on topic \"t\"",
             ])

@@ -188,8 +188,8 @@ struct DaptinTranscriptTests {
                 + #""error":"unknown method "#
                 + #"\"jump\"; known methods are subscribe, unsubscribe, publish, new-message, create-topic, "#
                 + #"destroy-topic, "#
-                + #"list-topic, get-topic, set-topic, set-topic-permission, get-topic-permission, history, "#
-                + #"presence, set-presence, typing, request, reply, auth, batch, cluster, metrics, ping","#
+                + #"list-topic, get-topic, set-topic, set-topic-permission, get-topic-permission, history, get-row, "#
+                + #"list-rows, presence, set-presence, typing, request, reply, auth, batch, cluster, metrics, ping","#
                 + #""code":"INVALID_MESSAGE"},{"type":"pong"}]}"#)
     }
 }

@@ -129,7 +129,8 @@ let refusals: [Refusal] = {
     let all: [Refusal] = [
         .authenticationRequired, .authenticationFailed("bad"), .authenticationExpired,
         .permissionDenied(action: "read", topic: "chat"), .invalidMessage("wrong"), .topicUnknown(name("chat")),
-        .topicExists(name("chat")), .notSupported("not yet"), .cursorTooOld(name("chat"), []), .notReplicated("late"),
+        .topicExists(name("chat")), .rowUnknown(name("chat"), "a"), .notATable(name("chat")),
+        .notSupported("not yet"), .cursorTooOld(name("chat"), []), .notReplicated("late"),
         .rateLimited, .connectionLimit, .addressLimit, .attachLimit, .originForbidden("http://evil"),
         .subscriptionLimit(3), .queryWrong("wrong"), .tableUnknown("chat"), .queryLimit(3), .presenceLimit(3),
         .requestFailed(.nodeBusy),
@@ -138,7 +139,7 @@ let refusals: [Refusal] = {
     for refusal in all {
         switch refusal {
         case .authenticationRequired, .authenticationFailed, .authenticationExpired, .permissionDenied, .invalidMessage,
-            .topicUnknown, .topicExists, .notSupported, .cursorTooOld, .notReplicated, .rateLimited, .connectionLimit,
+            .topicUnknown, .topicExists, .rowUnknown, .notATable, .notSupported, .cursorTooOld, .notReplicated, .rateLimited, .connectionLimit,
             .addressLimit, .attachLimit, .originForbidden, .subscriptionLimit, .queryWrong, .tableUnknown, .queryLimit,
             .presenceLimit, .requestFailed, .draining, .unavailable, .memberUnknown, .memberNeeded, .internal:
             break

@@ -7,6 +7,13 @@ struct RecordCodecTests {
         String((0..<Int.random(in: 0...12, using: &random)).map { _ in "abcäß✓\u{0}z".randomElement(using: &random)! })
     }
 
+    private static func row(_ random: inout RandomSource) -> RowVersion {
+        func readers() -> RowReaders { RowReaders(users: [text(&random), "ann"], groups: [text(&random)]) }
+        return RowVersion(
+            revision: random.next(), readers: random.next() % 2 == 0 ? nil : readers(),
+            former: [.nobody, .everybody, .some(readers())].randomElement(using: &random)!)
+    }
+
     private static func record(_ random: inout RandomSource) throws -> Record {
         let origin = Origin(node: NodeID(rawValue: random.next()), epoch: Epoch(rawValue: random.next()))
         let name = try TopicName("topic/\(Int.random(in: 0...99, using: &random))")
@@ -24,15 +31,16 @@ struct RecordCodecTests {
         case 3: body = .member(MemberRecord(node: origin.node, name: text(&random)))
         case 4: body = .departure(DepartureRecord(node: origin.node, name: text(&random), user: text(&random)))
         default:
+            let isRow = random.next() % 2 == 0
             body = .message(
                 Message(
                     topic: name, generation: 1, offset: random.next(), event: text(&random),
-                    key: random.next() % 2 == 0 ? nil : text(&random), publisher: text(&random), source: text(&random),
+                    key: isRow || random.next() % 2 == 0 ? text(&random) : nil, publisher: text(&random), source: text(&random),
                     messageID: random.next() % 2 == 0 ? nil : text(&random),
                     expiry: random.next() % 2 == 0 ? nil : WallTime(milliseconds: Int64(bitPattern: random.next())),
                     payload: (0..<Int.random(in: 0...40, using: &random)).map { _ in
                         UInt8.random(in: 0...255, using: &random)
-                    }))
+                    }, row: isRow ? row(&random) : nil))
         }
         return Record(
             origin: origin, slot: Slot(index: .random(in: 0...64, using: &random))!, position: random.next(),

@@ -66,6 +66,45 @@ struct ReplicationScenarios {
         }
     }
 
+    @Test("comes to the same rows after a partition in which both sides wrote and ended them")
+    func tables() throws {
+        let table = try TopicName("table")
+        let keys = (0..<12).map { "row-\($0)" }
+        SimulationSeeds.run { world in
+            func write(_ rounds: Int, named name: String) {
+                for round in 0..<rounds {
+                    for node in world.nodes.indices {
+                        let key = keys.randomElement(using: &world.random)!
+                        let value = world.random.chance(0.3) ? nil : "\(name)-\(round)-\(node)"
+                        world.write(value, to: key, of: table, on: node)
+                    }
+                    world.run(for: .milliseconds(Int.random(in: 1...40, using: &world.random)))
+                }
+            }
+            world.startCluster(of: 5)
+            world.watchBounds()
+            world.create(table, on: 0, kind: .table)
+            world.book.ignored = [table]
+            world.run(for: .seconds(1))
+            write(20, named: "together")
+            world.split()
+            write(60, named: "apart")
+            let victim = world.nodes.randomElement(using: &world.random)!
+            victim.stop(.powerLost)
+            world.run(for: .seconds(2))
+            victim.start()
+            let broken = world.settleAndCheck()
+            guard broken.isEmpty else { return broken }
+            // A write that knows of what came out of the partition beats it everywhere.
+            for (number, key) in keys.enumerated() { world.write("last-\(number)", to: key, of: table, on: number % 5) }
+            let late = world.settleAndCheck() + world.rowDifferences(of: table, keys: keys)
+            let rows = keys.enumerated().filter { number, key in
+                world.nodes[0].process?.row(key, of: table) != "\"last-\(number)\""
+            }
+            return late + rows.map { "\($0.element) is not as it was last written" }
+        }
+    }
+
     @Test("lets nothing get lost on a network that loses, doubles, reorders and cuts one way")
     func storm() {
         SimulationSeeds.run { world in

@@ -4,7 +4,7 @@ import Model
 package enum AccessAction: String, Sendable, CaseIterable {
     /// Subscribe and read history; mask: Read.
     case read
-    /// Publish; mask: Execute on streams.
+    /// Publish; mask: Execute on streams; Create, Update or Delete on tables, as the row's event says.
     case write
     /// Create a topic; there is no mask yet that could forbid it.
     case create
@@ -87,6 +87,11 @@ package struct AccessPolicy: Equatable, Sendable {
         return nil
     }
 
+    /// Which of Create, Update and Delete the mask of a table gives a principal that may write to it.
+    package func rowRights(on table: TopicDefinition, for principal: Principal) -> PermissionMask.Rights {
+        isAdmin(principal) ? TopicDefinition.rowRights : table.rights(of: principal).intersection(TopicDefinition.rowRights)
+    }
+
     package func isAdmin(_ principal: Principal) -> Bool { principal.roles.contains(Self.admin) }
 
     private func isGranted(_ action: AccessAction, _ name: TopicName, _ principal: Principal) -> Bool {
@@ -114,18 +119,26 @@ package struct AccessPolicy: Equatable, Sendable {
 }
 
 extension TopicDefinition {
-    /// Whether the mask lets the principal do it: as owner, as member of one of the topic's groups, or as guest.
+    /// What may be done with rows.
+    fileprivate static let rowRights: PermissionMask.Rights = [.create, .update, .delete]
+
+    /// Whether the mask lets the principal do it.
     fileprivate func allows(_ action: AccessAction, _ principal: Principal) -> Bool {
-        let needed: PermissionMask.Rights
         switch action {
-        case .read: needed = .read
-        case .write: needed = kind == .stream ? .execute : [.create, .update, .delete]
-        case .manage: needed = .delete
-        case .create, .monitor: return true
+        case .read: rights(of: principal).contains(.read)
+        case .write where kind == .table: !rights(of: principal).isDisjoint(with: Self.rowRights)
+        case .write: rights(of: principal).contains(.execute)
+        case .manage: rights(of: principal).contains(.delete)
+        case .create, .monitor: true
         }
+    }
+
+    /// What the mask gives a principal: as guest, as owner, and as member of one of the topic's groups.
+    fileprivate func rights(of principal: Principal) -> PermissionMask.Rights {
         let mask = settings.permission
-        if mask.guest.isSuperset(of: needed) { return true }
-        if principal.user == owner, mask.owner.isSuperset(of: needed) { return true }
-        return mask.group.isSuperset(of: needed) && principal.groups.contains { groups.contains($0) }
+        var rights = mask.guest
+        if principal.user == owner { rights.formUnion(mask.owner) }
+        if principal.groups.contains(where: { groups.contains($0) }) { rights.formUnion(mask.group) }
+        return rights
     }
 }

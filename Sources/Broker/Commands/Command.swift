@@ -13,6 +13,8 @@ package enum Command: Sendable {
     case changeTopic(TopicName, retention: Retention?, permission: PermissionMask?)
     case topicPermission(TopicName)
     case history(History)
+    /// One row of a table.
+    case row(TopicName, key: String)
     /// Answered by ``Reply/rows(_:)``, as often as it takes.
     case query(Query)
     /// Ends the session's queries whose reference has this id: each gets a last chunk that says so. Answered by
@@ -53,16 +55,20 @@ package enum Command: Sendable {
         package var presence: PresenceWish
         /// Whether the connection answers the topic's requests; only with a topic's name.
         package var responds: Bool
+        /// Whether a table's rows come before its changes; nil where that is so of a table that is named and no start is
+        /// given.
+        package var snapshot: Bool?
 
         package init(
             filters: [TopicFilter], conditions: [Condition] = [], since: Since? = nil, presence: PresenceWish = .none,
-            responds: Bool = false
+            responds: Bool = false, snapshot: Bool? = nil
         ) {
             self.filters = filters
             self.conditions = conditions
             self.since = since
             self.presence = presence
             self.responds = responds
+            self.snapshot = snapshot
         }
     }
 
@@ -104,6 +110,8 @@ package enum Command: Sendable {
         package var messageID: String?
         package var acknowledgement: Acknowledgement
         package var timeToLive: Duration?
+        /// Who may read the row that it makes of a table.
+        package var readers = RowDraft.Readers.kept
 
         package init(
             topic: TopicName, payload: [UInt8], event: String = "new-message", key: String? = nil, messageID: String? = nil,
@@ -192,6 +200,8 @@ package enum Command: Sendable {
         package var until: WallTime?
         /// 1 … 1,000; default 100.
         package var limit: Int
+        /// Whether the topic must be a table, and only rows are given: no ends of rows.
+        package var rowsOnly = false
 
         package init(topic: TopicName, since: ReadStart? = nil, until: WallTime? = nil, limit: Int = 100) {
             self.topic = topic

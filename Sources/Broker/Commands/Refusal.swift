@@ -11,6 +11,10 @@ package enum Refusal: Error, Equatable, Sendable {
     case invalidMessage(String)
     case topicUnknown(TopicName)
     case topicExists(TopicName)
+    /// There is no such row in a table, or none that the session may read.
+    case rowUnknown(TopicName, String)
+    /// Rows are asked for of a topic that is no table.
+    case notATable(TopicName)
     /// Known, but not built yet or not for this kind of topic; the text says which.
     case notSupported(String)
     /// A cursor names these partitions, of epochs that were forgotten here; what came after it there is not known.
@@ -57,7 +61,8 @@ package enum Refusal: Error, Equatable, Sendable {
         case .invalidMessage: "INVALID_MESSAGE"
         case .topicUnknown: "TOPIC_NOT_FOUND"
         case .topicExists: "TOPIC_EXISTS"
-        case .notSupported: "NOT_SUPPORTED"
+        case .rowUnknown: "ROW_NOT_FOUND"
+        case .notSupported, .notATable: "NOT_SUPPORTED"
         case .cursorTooOld: "CURSOR_TOO_OLD"
         case .notReplicated: "NOT_REPLICATED"
         case .rateLimited: "RATE_LIMIT_EXCEEDED"
@@ -83,6 +88,8 @@ package enum Refusal: Error, Equatable, Sendable {
         case .invalidMessage(let reason): reason
         case .topicUnknown(let name): "topic \"\(name)\" does not exist: create it first"
         case .topicExists(let name): "topic \"\(name)\" exists already"
+        case .rowUnknown(let name, let key): "table \"\(name)\" has no row \"\(key.prefix(64))\" that you may read"
+        case .notATable(let name): "topic \"\(name)\" is a stream and has no rows: read its history"
         case .notSupported(let reason): reason
         case .cursorTooOld(let name, let partitions):
             "the cursor of topic \"\(name)\" is too old: how much was missed of "

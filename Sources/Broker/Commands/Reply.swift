@@ -14,6 +14,8 @@ package enum Reply: Sendable {
     case topic(TopicDescription)
     case permission(TopicName, PermissionMask)
     case history(TopicName, TopicPage)
+    /// The newest version of a row.
+    case row(TopicName, Sequenced)
     /// A part of a query's result; the last one has an `end`.
     case rows(QueryChunk)
     /// How many queries were cancelled.

@@ -105,11 +105,14 @@ package struct QueryTask: Sendable {
     package let statement: SQLStatement
     /// Every topic that it names; the session may read them all.
     package let topics: [TopicDefinition]
+    /// Who asks, and sees only the rows that they may read; nil for one who may read every row.
+    package let viewer: Principal?
 
-    package init(query: Query, statement: SQLStatement, topics: [TopicDefinition]) {
+    package init(query: Query, statement: SQLStatement, topics: [TopicDefinition], viewer: Principal? = nil) {
         self.query = query
         self.statement = statement
         self.topics = topics
+        self.viewer = viewer
     }
 }
 

@@ -25,6 +25,8 @@ struct Following {
         var cursor: Cursor
         /// Everything up to this local sequence was considered.
         var after: UInt64
+        /// What was sequenced up to here is the state that the client begins with; 0 for none.
+        var snapshotThrough: UInt64 = 0
         /// The read that is under way.
         var read: ReadID?
         /// Whether it stands in its connection's queue of reads.

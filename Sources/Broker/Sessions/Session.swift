@@ -71,6 +71,7 @@ struct SubscribeTask {
     let filter: TopicFilter
     let selector: Selector
     let since: Command.Since?
+    let snapshot: Bool?
     let presence: Command.PresenceWish
     let responds: Bool
     let holdsInterest: Bool
@@ -83,7 +84,18 @@ struct SubscribeTask {
     /// What was found of the others.
     var resolved: [TopicName: TopicPage] = [:]
 
-    /// Where the subscription begins in one topic; a topic that a cursor does not name has not been seen at all.
+    /// Whether the subscription begins with the rows of a table.
+    func isSnapshot(_ topic: TopicDefinition) -> Bool {
+        topic.kind == .table && since == nil && (snapshot ?? (filter.exact != nil))
+    }
+
+    /// Where the subscription begins in one topic: at the start that was given, or with a table's rows; nil for what comes
+    /// from now on.
+    func start(of topic: TopicDefinition) -> ReadStart? {
+        isSnapshot(topic) ? .beginning : start(of: topic.name)
+    }
+
+    /// Where the subscription begins in one topic by the start that was given; a topic that a cursor does not name has not been seen at all.
     func start(of topic: TopicName) -> ReadStart? {
         switch since {
         case nil: nil

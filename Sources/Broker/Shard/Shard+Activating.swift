@@ -9,7 +9,10 @@ extension Shard {
         tasks[id] = nil
         sessions[slot]!.pendingCount -= 1
         let before = register(task, slot, into: &effects)
-        let pages = topics.map { task.since == nil ? nil : task.resolved[self.topics[$0]!.name] ?? TopicPage() }
+        let pages = topics.map { topic in
+            let definition = self.topics[topic]!.definition
+            return task.start(of: definition) == nil ? nil : task.resolved[definition.name] ?? TopicPage()
+        }
         var missed: UInt64 = 0
         var cursors: [(topic: TopicName, cursor: Cursor)] = []
         for (topic, page) in zip(topics, pages) {
@@ -22,7 +25,8 @@ extension Shard {
         if let name = task.filter.exact { settlePost(name, wants: task.responds, slot, at: now, into: &effects) }
         for (topic, page) in zip(topics, pages) {
             if let page {
-                readFrom(page, slot, topic, at: now, into: &effects)
+                readFrom(
+                    page, slot, topic, isSnapshot: task.isSnapshot(self.topics[topic]!.definition), at: now, into: &effects)
             } else if sessions[slot]!.followings[topic] != nil {
                 refresh(slot, topic, at: now, into: &effects)
             } else {
@@ -78,10 +82,13 @@ extension Shard {
 
     /// Begins, or begins again, with the log at the place that was found.
     private mutating func readFrom(
-        _ page: TopicPage, _ slot: Int, _ topic: TopicIndex, at now: Now, into effects: inout [ShardEffect]
+        _ page: TopicPage, _ slot: Int, _ topic: TopicIndex, isSnapshot: Bool, at now: Now,
+        into effects: inout [ShardEffect]
     ) {
         let selectors = sessions[slot]!.selectors(for: topics[topic]!.name)
-        let reading = Following.Stage.reading(Following.Reading(cursor: page.placeBeforeGaps, after: 0))
+        let reading = Following.Stage.reading(
+            Following.Reading(
+                cursor: page.placeBeforeGaps, after: 0, snapshotThrough: isSnapshot ? deliveredThrough : 0))
         if sessions[slot]!.followings[topic] == nil {
             begin(Following(selectors: selectors, stage: reading), slot, topic, into: &effects)
         } else {
@@ -105,7 +112,7 @@ extension Shard {
         let stage: Following.Stage
         if sessions[slot]!.isCongested {
             stage = .reading(Following.Reading(cursor: cursor, after: deliveredThrough))
-        } else if selectors == nil {
+        } else if selectors == nil, !topics[topic]!.isRestricted {
             stage = .listed
         } else {
             stage = .selective(seen: cursor, after: deliveredThrough)

@@ -42,13 +42,19 @@ extension Shard {
         }
         switch reads.removeValue(forKey: id) {
         case nil, .describe, .presence, .cluster, .figures, .followedFigures: return
-        case .history(let connection, let reference, let name):
-            guard slot(of: connection) != nil else { return }
+        case .history(let connection, let reference, let name, let rowsOnly):
+            guard let slot = slot(of: connection) else { return }
             settlePending(connection)
             switch result {
-            case .success(let page): answer(.history(name, page), connection, reference, into: &effects)
+            case .success(let page):
+                let page = readable(page, rowsOnly: rowsOnly, slot)
+                answer(.history(name, page), connection, reference, into: &effects)
             case .failure(let refusal): refuse(refusal, connection, reference, into: &effects)
             }
+        case .row(let connection, let reference, let name, let key):
+            guard let slot = slot(of: connection) else { return }
+            settlePending(connection)
+            take(result, ofRow: key, name, slot, reference, into: &effects)
         case .resolve(let task, let connection, let name):
             guard let slot = slot(of: connection) else { return }
             sessions[slot]!.readCount -= 1
@@ -125,7 +131,7 @@ extension Shard {
             return true
         }
         guard let recent = state.recent.after(reading.after) else { return false }
-        for item in recent { give(item, slot, topic, jump: jumpReason(topic), at: now, into: &effects) }
+        for item in recent { give(item, slot, topic, jump: liveJump(topic), at: now, into: &effects) }
         guard let cursor = reader(slot, topic)?.cursor else { return false }
         goLive(slot, topic, seen: cursor, after: deliveredThrough, into: &effects)
         return true

@@ -31,9 +31,10 @@ extension Shard {
         let head = topics[topic]!.heads[partition]
         guard message.offset > head else { return }
         let lost = item.isLost ? message.offset : message.offset - 1
+        if message.row?.readers != nil { restrict(topic, into: &effects) }
         if lost > head {
             let gap = Gap(partition: partition, from: head + 1, to: lost, reason: jumpReason(topic))
-            passOn(gap, topic, into: &effects)
+            passOnJump(gap, topic, at: now, into: &effects)
         }
         topics[topic]!.heads.advance(partition, to: message.offset)
         topics[topic]!.lastSequence = item.sequence
@@ -66,7 +67,21 @@ extension Shard {
         _ item: Sequenced, _ selected: inout SelectedMessage, _ slot: Int, _ topic: TopicIndex, at now: Now,
         into effects: inout [ShardEffect]
     ) {
-        let isShown = !item.isSilent && selected.passes(sessions[slot]!.followings[topic]!.selectors)
+        let sight = item.isSilent ? .hidden : sight(of: item, selected.message, slot)
+        var item = item
+        var isShown = false
+        switch sight {
+        case .hidden: break
+        case .shown:
+            isShown = selected.passes(sessions[slot]!.followings[topic]!.selectors)
+                && !(item.isSnapshot && selected.message.isRowEnd)
+        case .ended:
+            // Whoever begins with the rows that there are has nothing that could end.
+            guard !item.isSnapshot else { break }
+            item = Self.ending(item, selected.message)
+            var end = SelectedMessage(item.record.message!)
+            isShown = end.passes(sessions[slot]!.followings[topic]!.selectors)
+        }
         guard isShown else {
             let partition = item.record.partition(of: selected.message)
             return passOver(partition, selected.message.offset, slot, topic, at: now)
@@ -109,6 +124,23 @@ extension Shard {
         tellUnseen(slot, topic, into: &effects)
     }
 
+    /// A live partition has jumped. In a table what is missing was beaten before it came here, and is passed over.
+    private mutating func passOnJump(_ gap: Gap, _ topic: TopicIndex, at now: Now, into effects: inout [ShardEffect]) {
+        guard liveJump(topic) == nil else { return passOn(gap, topic, into: &effects) }
+        if topics[topic]!.list != nil { topics[topic]!.silent.advance(gap.partition, to: gap.to) }
+        for connection in topics[topic]!.selective {
+            guard let slot = slot(of: connection),
+                case .selective(let seen, _) = sessions[slot]?.followings[topic]?.stage, gap.to > seen[gap.partition]
+            else { continue }
+            passOver(gap.partition, gap.to, slot, topic, at: now)
+        }
+    }
+
+    /// Why offsets that the live stream jumps over are lost; nil where they are rightly not shown.
+    func liveJump(_ topic: TopicIndex) -> Gap.Reason? {
+        topics[topic]!.definition.kind == .table ? nil : jumpReason(topic)
+    }
+
     /// A live partition has jumped: whoever is live is told.
     private mutating func passOn(_ gap: Gap, _ topic: TopicIndex, into effects: inout [ShardEffect]) {
         let name = topics[topic]!.name
@@ -134,7 +166,7 @@ extension Shard {
         topics[topic]!.definition.durability == .memory ? .overrun : .lost
     }
 
-    private mutating func tellSilent(_ topic: TopicIndex, into effects: inout [ShardEffect]) {
+    mutating func tellSilent(_ topic: TopicIndex, into effects: inout [ShardEffect]) {
         let silent = topics[topic]!.silent
         guard !silent.offsets.isEmpty else { return }
         topics[topic]!.silent = Cursor()

@@ -65,7 +65,7 @@ extension Shard {
     ) {
         guard let following = sessions[slot]!.followings[topic] else { return }
         let isLevel = deliveredThrough >= after && topics[topic]!.covers(seen)
-        if following.selectors == nil, isLevel {
+        if following.selectors == nil, isLevel, !topics[topic]!.isRestricted {
             tellUnseen(slot, topic, into: &effects)
             move(slot, topic, to: .listed, into: &effects)
         } else if case .selective = following.stage {

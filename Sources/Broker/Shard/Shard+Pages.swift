@@ -55,6 +55,8 @@ extension Shard {
         }
         edit(slot, topic) { $0.cursor.advance(partition, to: message.offset) }
         var selected = SelectedMessage(message)
+        var item = item
+        item.isSnapshot = reader(slot, topic)?.snapshotThrough ?? 0 >= item.sequence
         show(item, &selected, slot, topic, at: now, into: &effects)
     }
 

@@ -21,15 +21,23 @@ extension Shard {
         _ publish: Command.Publish, _ reference: RequestReference, _ slot: Int, _ batch: inout PublishBatch,
         ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
     ) {
-        let refusal = check(publish, slot, ledger: ledger, at: now, into: &effects)
+        var refusal = check(publish, slot, ledger: ledger, at: now, into: &effects)
         let session = sessions[slot]!
+        var (publish, row): (Command.Publish, RowDraft?) = (publish, nil)
+        let definition = topicIndexes[publish.topic].flatMap { topics[$0] }?.definition
+        if refusal == nil, let definition, definition.kind == .table {
+            do throws(Refusal) {
+                let (message, draft) = try draftRow(publish, definition, session.principal)
+                (publish.key, publish.payload, row) = (message.key, message.payload, draft)
+            } catch { refusal = error }
+        }
         if refusal == nil {
             batch.drafts.append(
                 Draft(
                     topic: publish.topic, event: publish.event, key: publish.key, publisher: session.principal.user,
                     source: session.name, messageID: publish.messageID, timeToLive: publish.timeToLive,
                     payload: publish.payload, needsOwnRecord: publish.acknowledgement == .replicated,
-                    isAwaited: publish.acknowledgement.waits))
+                    isAwaited: publish.acknowledgement.waits, row: row))
             if publish.acknowledgement.waits { sessions[slot]!.pendingCount += 1 }
         }
         batch.entries.append(
@@ -102,7 +110,9 @@ extension Shard {
         }
         let principal = sessions[slot]!.principal
         if let refusal = access.decides(.write, on: publish.topic, state.definition, for: principal) { return refusal }
-        if state.definition.kind == .table { return .notSupported("publishing to a table is not built yet") }
+        if case .changed(_?) = publish.readers, state.definition.kind == .stream {
+            return .invalidMessage("topic \"\(publish.topic)\" is a stream: only rows of a table have \"readers\"")
+        }
         if state.definition.durability == .memory, publish.acknowledgement.waits {
             return .notSupported(
                 "topic \"\(publish.topic)\" is kept in memory: \"ack\" may be \"none\" or \"accepted\"")
@@ -110,7 +120,7 @@ extension Shard {
         return nil
     }
 
-    private func checkLength(of field: StaticString, _ text: String?) -> Refusal? {
+    func checkLength(of field: StaticString, _ text: String?) -> Refusal? {
         guard let count = text?.utf8.count, count > settings.textBytes else { return nil }
         return .invalidMessage("\"\(field)\" has \(count) bytes; at most \(settings.textBytes) are allowed")
     }

@@ -38,7 +38,10 @@ extension Shard {
             let id = QueryID(rawValue: nextNumber())
             queries[id] = RunningQuery(connection: connection, reference: reference, topics: topics.map(\.name))
             sessions[slot]!.queries.append(id)
-            effects.append(.query(id, QueryTask(query: query, statement: statement, topics: topics)))
+            let principal = sessions[slot]!.principal
+            let viewer = access.isAdmin(principal) ? nil : principal
+            effects.append(
+                .query(id, QueryTask(query: query, statement: statement, topics: topics, viewer: viewer)))
         } catch {
             settlePending(connection)
             refuse(error, connection, reference, into: &effects)

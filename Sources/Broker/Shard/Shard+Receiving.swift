@@ -60,6 +60,7 @@ extension Shard {
             topicPermission(name, reference, slot, ledger: ledger, at: now, into: &effects)
         case .history(let history):
             readHistory(history, reference, slot, ledger: ledger, at: now, into: &effects)
+        case .row(let name, let key): readRow(name, key, reference, slot, ledger: ledger, at: now, into: &effects)
         case .query(let query): startQuery(query, reference, slot, ledger: ledger, at: now, into: &effects)
         case .cancelQuery(let id): cancelQueries(id, reference, slot, ledger: ledger, at: now, into: &effects)
         case .presence(let name):

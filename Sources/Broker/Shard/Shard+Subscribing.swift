@@ -22,8 +22,8 @@ extension Shard {
         let needsInterest = mayBeInMemory(filter)
         var task = SubscribeTask(
             connection: connection, reference: reference, filter: filter, selector: selector, since: command.since,
-            presence: command.presence, responds: command.responds, holdsInterest: needsInterest,
-            isAnnounced: !command.responds)
+            snapshot: command.snapshot, presence: command.presence, responds: command.responds,
+            holdsInterest: needsInterest, isAnnounced: !command.responds)
         sessions[slot]!.pendingCount += 1
         let id = nextNumber()
         if needsInterest {
@@ -105,7 +105,6 @@ extension Shard {
         }
         guard let topic = find(name, ledger: ledger, at: now, into: &effects) else { throw .topicUnknown(name) }
         if let refusal = readRefusal(slot, topic) { throw refusal }
-        if topics[topic]?.definition.kind == .table { throw .notSupported("following a table is not built yet") }
     }
 
     private func mayBeInMemory(_ filter: TopicFilter) -> Bool {
@@ -132,9 +131,9 @@ extension Shard {
             }
         }
         let found = matching(task.filter, slot)
-        if task.since != nil, !found.isEmpty {
+        if found.contains(where: { topics[$0].map { task.start(of: $0.definition) != nil } ?? false }) {
             for topic in found {
-                guard let definition = topics[topic]?.definition, let start = task.start(of: definition.name) else {
+                guard let definition = topics[topic]?.definition, let start = task.start(of: definition) else {
                     continue
                 }
                 task.unresolved.insert(definition.name)

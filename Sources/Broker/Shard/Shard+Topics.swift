@@ -14,7 +14,8 @@ extension Shard {
             name: create.name, kind: create.kind, durability: create.durability, owner: owner,
             groups: session.principal.groups,
             settings: TopicSettings(
-                retention: create.retention == .unlimited ? settings.defaultRetention : create.retention,
+                retention: create.retention == .unlimited && create.kind == .stream
+                    ? settings.defaultRetention : create.retention,
                 permission: create.permission ?? settings.defaultPermission))
         let result = ledger.createTopic(creation)
         finishWrite(result, reference, slot, ledger: ledger, at: now, into: &effects) { .topicCreated($0) }
@@ -33,7 +34,10 @@ extension Shard {
         _ name: TopicName, _ retention: Retention?, _ permission: PermissionMask?, _ reference: RequestReference,
         _ slot: Int, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
     ) {
-        guard authorize(.manage, name, reference, slot, ledger: ledger, at: now, into: &effects) != nil else { return }
+        guard let topic = authorize(.manage, name, reference, slot, ledger: ledger, at: now, into: &effects) else { return }
+        if retention ?? .unlimited != .unlimited, topics[topic]!.definition.kind == .table {
+            return refuse(Self.tableRetention, sessions[slot]!.connection, reference, into: &effects)
+        }
         let result = ledger.changeTopic(name, retention: retention, permission: permission)
         finishWrite(result, reference, slot, ledger: ledger, at: now, into: &effects) { .topicChanged($0) }
     }
@@ -112,9 +116,12 @@ extension Shard {
         guard
             let topic = authorize(.read, history.topic, reference, slot, ledger: ledger, at: now, into: &effects)
         else { return }
+        if history.rowsOnly, topics[topic]!.definition.kind != .table {
+            return refuse(.notATable(history.topic), connection, reference, into: &effects)
+        }
         let id = ReadID(rawValue: nextNumber())
         sessions[slot]!.pendingCount += 1
-        reads[id] = .history(connection, reference, history.topic)
+        reads[id] = .history(connection, reference, history.topic, rowsOnly: history.rowsOnly)
         effects.append(
             .read(
                 id,
@@ -148,9 +155,16 @@ extension Shard {
         if owner != principal.user, !access.isAdmin(principal) {
             return .permissionDenied(action: "create for another owner", topic: create.name.text)
         }
-        if create.kind == .table { return .notSupported("topics of kind \"table\" are not built yet: use \"stream\"") }
+        guard create.kind == .table else { return nil }
+        if create.durability == .memory {
+            return .notSupported("a table is kept on disk: \"durability\" must be \"disk\"")
+        }
+        if create.retention != .unlimited { return Self.tableRetention }
         return nil
     }
+
+    private static let tableRetention = Refusal.notSupported(
+        "a table keeps the newest version of each row, and nothing else: leave \"retention\" out")
 
     /// Lets the reply wait until the write is stored, and takes note of what it changed.
     private mutating func finishWrite(

@@ -77,7 +77,8 @@ package struct Shard {
     enum ReadPurpose {
         case resolve(SubscribeTask.ID, ConnectionID, TopicName)
         case follow(ConnectionID, TopicIndex)
-        case history(ConnectionID, RequestReference, TopicName)
+        case history(ConnectionID, RequestReference, TopicName, rowsOnly: Bool)
+        case row(ConnectionID, RequestReference, TopicName, key: String)
         case describe(ConnectionID, RequestReference)
         case presence(ConnectionID, RequestReference, TopicName)
         case cluster(ConnectionID, RequestReference)

@@ -21,6 +21,8 @@ struct TopicState {
     var recent = RecentMessages()
     /// Offsets of silent messages that those on the list have not been told of.
     var silent = Cursor()
+    /// Whether a row has come that is not for everybody who may read the table.
+    var isRestricted = false
 
     var name: TopicName { definition.name }
 

@@ -28,6 +28,18 @@ enum DaptinCommands {
             return try attributes.topics().map { .changeTopic($0, retention: retention, permission: mask) }
         case "get-topic-permission": return try attributes.topics().map { .topicPermission($0) }
         case "history": return try history(attributes)
+        case "get-row":
+            guard let key = try attributes.string("key") else {
+                throw .invalidMessage("\"key\" is missing; it must be a row's key")
+            }
+            return try attributes.topics().map { .row($0, key: key) }
+        case "list-rows":
+            return try history(attributes).map { command in
+                guard case .history(var history) = command else { return command }
+                history.rowsOnly = true
+                history.since = history.since ?? .beginning
+                return .history(history)
+            }
         case "auth":
             guard let token = try attributes.string("token") else {
                 throw .invalidMessage("\"token\" is missing; it must be a JWT")
@@ -63,7 +75,8 @@ enum DaptinCommands {
                 filters: try attributes.filters(), conditions: try conditions(attributes),
                 since: try DaptinCursors.since(attributes),
                 presence: try attributes.bool("presence") ? .member : .none,
-                responds: try attributes.bool("respond")))
+                responds: try attributes.bool("respond"),
+                snapshot: try attributes.value("snapshot") == nil ? nil : try attributes.bool("snapshot")))
     }
 
     static func conditions(_ attributes: DaptinAttributes) throws(Refusal) -> [Command.Condition] {
@@ -95,7 +108,7 @@ enum DaptinCommands {
     private static func publish(_ attributes: DaptinAttributes, hasID: Bool) throws(Refusal) -> [Command] {
         // The one command that comes by the thousand: its attributes are found in one pass.
         let fields = try DaptinFields(
-            attributes.view, "topicName", "topic", "name", "message", "event", "key", "messageId", "ack", "ttl")
+            attributes.view, "topicName", "topic", "name", "message", "event", "key", "messageId", "ack", "ttl", "readers")
         let topics = try attributes.topics(fields[0], fields[1], fields[2])
         guard let message = fields[3] else {
             throw .invalidMessage("\"message\" is missing; it may be any JSON value")
@@ -115,6 +128,7 @@ enum DaptinCommands {
         }
         publish.timeToLive = try attributes.integer(fields[8], named: "ttl", in: 1...millisecondLimit)
             .map { .milliseconds($0) }
+        publish.readers = try RowDraft.Readers(fields[9])
         return topics.map { topic in
             publish.topic = topic
             return .publish(publish)

@@ -6,12 +6,13 @@ enum DaptinEvents {
     static func text(_ item: Sequenced, _ variant: DaptinConversation.Variant) -> [UInt8] {
         guard let message = item.record.message else { preconditionFailure("only messages are delivered") }
         var writer = JSONWriter(reservingCapacity: message.payload.count + 320)
-        write(message, of: item.record, variant, to: &writer)
+        write(message, of: item.record, variant, isSnapshot: item.isSnapshot, to: &writer)
         return writer.bytes
     }
 
     static func write(
-        _ message: Message, of record: Record, _ variant: DaptinConversation.Variant, to writer: inout JSONWriter
+        _ message: Message, of record: Record, _ variant: DaptinConversation.Variant, isSnapshot: Bool = false,
+        to writer: inout JSONWriter
     ) {
         writer.beginObject()
         writer.key("type")
@@ -24,8 +25,8 @@ enum DaptinEvents {
         writer.string(message.source)
         writer.key("data")
         switch variant {
-        case .plain: writer.raw(message.payload)
-        case .base64: writer.string(base64Encode(message.payload))
+        case .plain: writer.raw(data(of: message))
+        case .base64: writer.string(base64Encode(data(of: message)))
         }
         place(record.partition(of: message), message.offset, record.time, to: &writer)
         if let key = message.key {
@@ -40,7 +41,30 @@ enum DaptinEvents {
             writer.key("messageId")
             writer.string(messageID)
         }
+        if let row = message.row {
+            writer.key("revision")
+            writer.unsigned(row.revision)
+        }
+        if isSnapshot {
+            writer.key("snapshot")
+            writer.bool(true)
+        }
         writer.endObject()
+    }
+
+    /// What `data` is: the message as it was sent; of a row `{"type", "id", "attributes"}` with the row's value in it.
+    static func data(of message: Message) -> [UInt8] {
+        guard message.row != nil, let key = message.key else { return message.payload }
+        var writer = JSONWriter(reservingCapacity: message.payload.count + 96)
+        writer.beginObject()
+        writer.key("type")
+        writer.string(message.topic.text)
+        writer.key("id")
+        writer.string(key)
+        writer.key("attributes")
+        writer.raw(message.payload)
+        writer.endObject()
+        return writer.bytes
     }
 
     /// Writes `id`, `partition`, `offset` and `timestamp`, as events and answers to publishes have them.

@@ -54,8 +54,8 @@ struct DaptinMessage {
         "known methods are "
         + [
             "subscribe", "unsubscribe", "publish", "new-message", "create-topic", "destroy-topic", "list-topic",
-            "get-topic", "set-topic", "set-topic-permission", "get-topic-permission", "history", "presence",
-            "set-presence", "typing", "request", "reply", "auth", "batch", "cluster", "metrics", "ping",
+            "get-topic", "set-topic", "set-topic-permission", "get-topic-permission", "history", "get-row", "list-rows",
+            "presence", "set-presence", "typing", "request", "reply", "auth", "batch", "cluster", "metrics", "ping",
         ].joined(separator: ", ")
 
     private static func id(_ view: JSONView?) throws(Refusal) -> [UInt8]? {

@@ -54,6 +54,9 @@ enum DaptinReplies {
     ) {
         switch reply {
         case .history(_, let page): return history(page, variant, to: &writer)
+        case .row(_, let item):
+            if let message = item.record.message { DaptinEvents.write(message, of: item.record, variant, to: &writer) }
+            return
         case .topics(let topics, let more): return list(topics, more, to: &writer)
         case .topic(let description): return describe(description, to: &writer)
         case .presence(_, let list): return DaptinPresence.write(list, to: &writer)
@@ -87,7 +90,7 @@ enum DaptinReplies {
             writer.integer(Int64(count))
         case .cluster(let view): DaptinStatus.write(view, to: &writer)
         case .figures(let report): DaptinStatus.write(report, to: &writer)
-        case .history, .topics, .topic, .rows, .presence, .followingFigures, .pong, .refused: break
+        case .history, .row, .topics, .topic, .rows, .presence, .followingFigures, .pong, .refused: break
         }
         writer.endObject()
     }

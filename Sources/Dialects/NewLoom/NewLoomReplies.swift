@@ -29,7 +29,7 @@ enum NewLoomReplies {
             ("connection_error", "Authentication failed")
         case .permissionDenied: ("permission_denied", "Not authorized for this chat")
         case .invalidMessage, .notSupported, .topicUnknown, .topicExists, .cursorTooOld, .queryWrong, .tableUnknown,
-            .memberUnknown, .memberNeeded:
+            .rowUnknown, .notATable, .memberUnknown, .memberNeeded:
             ("invalid_format", "Invalid message format")
         case .notReplicated, .unavailable, .internal: ("connection_error", "The server failed")
         case .draining: ("connection_error", "This node stops")

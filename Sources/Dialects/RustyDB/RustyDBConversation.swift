@@ -155,7 +155,7 @@ package final class RustyDBConversation: Dialect {
             guard subscriptions.end(branch) else { return [] }
             return [.end(branch), .send(replies.refusal(refusal, id: reference.id))]
         case .unsubscribed, .published, .topicCreated, .topicChanged, .topicDestroyed, .topics, .topic, .permission,
-            .history, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested,
+            .history, .row, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested,
             .authenticated, .cluster, .figures,
             .pong:
             return [.send(replies.text(reply, to: reference))]

@@ -100,7 +100,7 @@ struct RustyDBReplies {
                 writer.string(level.rawValue)
             }
         case .subscribed, .unsubscribed, .topicCreated, .topicChanged, .topicDestroyed, .topics, .topic, .permission,
-            .history, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested,
+            .history, .row, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested,
             .cluster, .figures, .followingFigures:
             self.refusal(.internal("the broker gave an answer to another question"), id: id)
         }
@@ -258,7 +258,9 @@ extension Refusal {
         switch self {
         case .permissionDenied(_, let topic): topic
         case .tableUnknown(let name): name
-        case .topicUnknown(let name), .topicExists(let name), .cursorTooOld(let name, _): name.text
+        case .topicUnknown(let name), .topicExists(let name), .cursorTooOld(let name, _), .rowUnknown(let name, _),
+            .notATable(let name):
+            name.text
         case .authenticationRequired, .authenticationFailed, .authenticationExpired, .invalidMessage, .notSupported,
             .notReplicated, .rateLimited, .connectionLimit, .addressLimit, .attachLimit, .originForbidden,
             .subscriptionLimit, .queryWrong, .queryLimit, .presenceLimit, .requestFailed, .draining, .unavailable,

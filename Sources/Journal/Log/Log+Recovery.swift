@@ -293,6 +293,7 @@ private struct Recovery {
             recovered.lastTimes[origin.node] = max(recovered.lastTimes[origin.node] ?? .zero, time)
         }
         for (key, topic) in log.topics {
+            if !topic.rows.isEmpty { recovered.rows[key] = topic.rows.heads }
             for partition in topic.partitions where partition.head > 0 {
                 recovered.heads[key.name, default: Cursor()].advance(partition.partition, to: partition.head)
             }

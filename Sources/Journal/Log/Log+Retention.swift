@@ -14,7 +14,8 @@ package struct Housekeeping: Sendable, Equatable {
 extension Log {
     /// Drops what exceeds a topic's retention, oldest by (time, origin) first; of a topic in memory, what came here first.
     mutating func enforceRetention(on key: TopicGeneration, at now: WallTime) {
-        guard let definition = registry.topic(key.name), definition.generation == key.generation, topics[key] != nil
+        guard let definition = registry.topic(key.name), definition.generation == key.generation,
+            definition.kind == .stream, topics[key] != nil
         else { return }
         let retention = definition.settings.retention
         guard retention != .unlimited else { return }
@@ -49,6 +50,7 @@ extension Log {
             let outlived = topics[key]!.outlive(at: now)
             for entry in outlived where entry.segment > 0 { segments[entry.segment]?.liveBytes -= Int(entry.size) }
             topics[key]!.pruneFolds()
+            for entry in topics[key]!.dropBeaten(durable: durableThrough) { bury(entry) }
         }
         done.forgotten = forgetEpochs(at: now)
         let closed = order.dropLast().filter {

@@ -12,6 +12,8 @@ package struct Recovered: Sendable {
     package var lastTimes: [NodeID: HybridTime] = [:]
     /// Messages with an id that are young enough to be repeated, in local sequence.
     package var recent: [RecentMessage] = []
+    /// The newest version of every row, by table and key.
+    package var rows: [TopicGeneration: [String: RowHead]] = [:]
     /// Damaged parts that were durable once; what stood there is not served.
     package var holes: [LogHole] = []
     /// What was cut off: bytes behind the last that were known durable, from the first damaged batch on.

@@ -16,6 +16,8 @@ package struct Sequencer: Sendable {
     private var clock: HybridClock
     private var heads: [TopicGeneration: Cursor]
     private var recent: RecentMessages
+    private var rows: RowHeads
+    private let rowLimit: Int
 
     package init(start: SequencerStart, settings: SequencerSettings = SequencerSettings()) {
         origin = start.origin
@@ -25,6 +27,8 @@ package struct Sequencer: Sendable {
         heads = start.heads
         clock = HybridClock(last: start.time)
         recent = RecentMessages(settings: settings)
+        rows = RowHeads(start.rows)
+        rowLimit = settings.rows
         for (message, arrival) in zip(start.recent, start.arrivals) {
             recent.insert(
                 DeduplicationKey(topic: message.topic, publisher: message.publisher, messageID: message.messageID),
@@ -37,6 +41,9 @@ package struct Sequencer: Sendable {
 
     /// The last time that was given or learnt.
     package var time: HybridTime { clock.last }
+
+    /// How many rows of tables are remembered, ended ones among them.
+    package var rowCount: Int { rows.count }
 
     /// How many message ids are remembered.
     package var recentCount: Int { recent.count }
@@ -68,7 +75,6 @@ package struct Sequencer: Sendable {
         _ draft: Draft, at wall: WallTime, into batch: inout [Sequenced]
     ) -> Result<Receipt, SequencerRefusal> {
         guard let topic = registry.topic(draft.topic) else { return .failure(.topicUnknown) }
-        guard topic.kind == .stream else { return .failure(.notAStream) }
         let time = clock.next(at: wall)
         let key = draft.messageID.map {
             DeduplicationKey(topic: draft.topic, publisher: draft.publisher, messageID: $0)
@@ -82,12 +88,19 @@ package struct Sequencer: Sendable {
         if let key, let known, let twin = recent.twin(of: key) { return .success(known.asRepeat(sequence: twin)) }
         let place = TopicGeneration(name: draft.topic, generation: topic.generation)
         let partition = Partition(origin: origin, generation: topic.generation)
+        var (event, row): (String, RowVersion?) = (draft.event, nil)
+        if topic.kind == .table {
+            switch rows.version(of: draft, in: place, isRepeat: known != nil, capacity: rowLimit) {
+            case .failure(let refusal): return .failure(refusal)
+            case .success(let made): (event, row) = (made.event.rawValue, made.version)
+            }
+        }
         let offset = heads[place, default: Cursor()][partition] + 1
         let message = Message(
-            topic: draft.topic, generation: topic.generation, offset: offset, event: draft.event, key: draft.key,
+            topic: draft.topic, generation: topic.generation, offset: offset, event: event, key: draft.key,
             publisher: draft.publisher, source: draft.source, messageID: draft.messageID,
             expiry: draft.timeToLive.map { WallTime(milliseconds: time.wall.milliseconds + $0.milliseconds) },
-            payload: draft.payload)
+            payload: draft.payload, row: row)
         heads[place, default: Cursor()].advance(partition, to: offset)
         append(
             .message(message), slot: Slot(of: draft.topic), durability: topic.durability, time: time,
@@ -168,6 +181,12 @@ package struct Sequencer: Sendable {
         return transition?.before.map { .success($0) } ?? .failure(.topicUnknown)
     }
 
+    /// Takes note of what a record makes of a row: whether it is the row now, and who could read what it replaced.
+    private mutating func mergeRow(_ record: Record) -> (isNewest: Bool, replaced: FormerReaders)? {
+        guard let message = record.message, let key = message.key, let head = RowHead(record) else { return nil }
+        return rows.merge(head, key: key, in: TopicGeneration(name: message.topic, generation: message.generation))
+    }
+
     private mutating func append(
         _ body: Record.Body, slot: Slot, durability: TopicDefinition.Durability, time: HybridTime,
         transition: TopicTransition? = nil, isSilent: Bool = false, isPatient: Bool = false,
@@ -181,9 +200,11 @@ package struct Sequencer: Sendable {
         }
         sequence += 1
         let record = Record(origin: origin, slot: slot, position: position, time: time, seen: seen, body: body)
-        batch.append(
-            Sequenced(
-                sequence: sequence, record: record, transition: transition, isSilent: isSilent, isPatient: isPatient))
+        let row = mergeRow(record)
+        var sequenced = Sequenced(
+            sequence: sequence, record: record, transition: transition, isSilent: isSilent, isPatient: isPatient)
+        sequenced.replacedReaders = row?.replaced
+        batch.append(sequenced)
     }
 
     // MARK: Peers' records
@@ -264,7 +285,12 @@ package struct Sequencer: Sendable {
         switch record.body {
         case .message(let message):
             let isSilent = note(message, of: record, at: wall)
-            batch.append(Sequenced(sequence: sequence, record: record, isSilent: isSilent))
+            let isDead = registry.entries[message.topic].map { message.generation <= $0.ended } ?? false
+            let row = isDead ? nil : mergeRow(record)
+            var sequenced = Sequenced(
+                sequence: sequence, record: record, isSilent: isSilent || row?.isNewest == false)
+            sequenced.replacedReaders = row?.replaced
+            batch.append(sequenced)
         case .topic(let change):
             let transition = registry.merge(change, stamp: stamp).map { withHeads($0) }
             if let transition { forgetEnded(transition) }
@@ -309,7 +335,9 @@ package struct Sequencer: Sendable {
 
     private mutating func forgetEnded(_ transition: TopicTransition) {
         if let before = transition.before, before.generation != transition.after?.generation {
-            heads[TopicGeneration(name: before.name, generation: before.generation)] = nil
+            let place = TopicGeneration(name: before.name, generation: before.generation)
+            heads[place] = nil
+            rows.forget(place)
         }
     }
 }

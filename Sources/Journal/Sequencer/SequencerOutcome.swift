@@ -4,8 +4,14 @@ import Model
 package enum SequencerRefusal: Error, Equatable, Sendable {
     case topicUnknown
     case topicExists
-    /// Messages of a table are rows, and rows are not built yet.
+    /// Messages of a table are rows, and this one was drafted for a stream.
     case notAStream
+    /// The table's mask, or the row's readers, do not let the publisher do this to the row.
+    case rowForbidden(RowEvent)
+    /// There is no such row to end.
+    case rowUnknown
+    /// The node holds as many rows as it may.
+    case rowLimit(Int)
 }
 
 /// What became of a peer's record.

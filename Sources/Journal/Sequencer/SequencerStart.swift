@@ -14,12 +14,15 @@ package struct SequencerStart: Sendable {
     package var time: HybridTime
     /// Messages with an id, young enough to be repeated, oldest first.
     package var recent: [RecentMessage]
+    /// The newest version of every row, by table and key.
+    package var rows: [TopicGeneration: [String: RowHead]] = [:]
 
     /// The start that a recovered log asks for.
     package init(origin: Origin, recovered: Recovered) {
         self.init(
             origin: origin, sequence: recovered.lastSequence, vector: recovered.vector, registry: recovered.registry,
             time: recovered.lastTimes[origin.node] ?? .zero, recent: recovered.recent)
+        rows = recovered.rows
         for (name, cursor) in recovered.heads {
             for (partition, offset) in cursor.offsets {
                 let place = TopicGeneration(name: name, generation: partition.generation)
@@ -82,6 +85,8 @@ package struct SequencerSettings: Sendable {
     package var window: Duration = .seconds(300)
     /// How many ids are remembered; past that the oldest go first.
     package var capacity = 1_000_000
+    /// How many rows of tables a node holds, ended ones that it must remember among them; past that none is created here.
+    package var rows = 1_000_000
 
     package init() {}
 }

@@ -18,6 +18,9 @@ package struct TopicRead: Sendable {
         case history(since: ReadStart?, until: WallTime?)
         /// No messages: the cursor that `start` means, and what is lost since it.
         case resolve(ReadStart, through: UInt64)
+        /// The row of a table that has this key: one message, or none where there is no such row. The answer waits until this
+        /// node has appended everything up to `through`.
+        case row(String, through: UInt64)
     }
 
     package init(topic: TopicName, generation: UInt32, mode: Mode, messageLimit: Int, byteLimit: Int) {

@@ -6,6 +6,8 @@ package struct MessageSlices {
     package let key: Range<Int>?
     package let publisher: Range<Int>
     package let payload: Range<Int>
+    /// What makes the message a row, as ``RowVersion/decode(from:)`` reads it; nil for a message of a stream.
+    package let row: Range<Int>?
 
     /// Finds the parts of an encoded record; nil where it is no whole message.
     ///
@@ -18,7 +20,7 @@ package struct MessageSlices {
         guard range.upperBound <= bytes.count, let version = walk.byte(), version == Record.formatVersion,
             let kind = walk.byte(), kind == 1, walk.skip(17), walk.varint() != nil, walk.skip(8), walk.varint() != nil,
             walk.run() != nil, walk.varint() != nil, walk.varint() != nil, let event = walk.run(),
-            let flags = walk.byte(), flags < 8
+            let flags = walk.byte(), flags < 16
         else { return nil }
         var key: Range<Int>?
         if flags & 1 != 0 {
@@ -32,6 +34,7 @@ package struct MessageSlices {
         self.key = key
         self.publisher = publisher
         self.payload = payload
+        row = flags & 8 == 0 ? nil : walk.position..<range.upperBound
     }
 
     private struct Walk {

@@ -71,10 +71,12 @@ package struct Message: Sendable, Equatable {
     package let expiry: WallTime?
     /// The message as its publisher sent it: one JSON value, byte for byte.
     package let payload: [UInt8]
+    /// What makes it a row of a table; nil for a message of a stream.
+    package let row: RowVersion?
 
     package init(
         topic: TopicName, generation: UInt32, offset: UInt64, event: String, key: String?, publisher: String,
-        source: String, messageID: String?, expiry: WallTime?, payload: [UInt8]
+        source: String, messageID: String?, expiry: WallTime?, payload: [UInt8], row: RowVersion? = nil
     ) {
         self.topic = topic
         self.generation = generation
@@ -86,7 +88,13 @@ package struct Message: Sendable, Equatable {
         self.messageID = messageID
         self.expiry = expiry
         self.payload = payload
+        self.row = row
     }
+
+    /// Whether it ends a row of a table.
+    package var isRowEnd: Bool { row != nil && payload == Self.null }
+
+    private static let null = Array("null".utf8)
 }
 
 /// A change to the registry of topics.

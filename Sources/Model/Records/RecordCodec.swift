@@ -62,13 +62,14 @@ extension Message {
         writer.varint(UInt64(generation))
         writer.varint(offset)
         writer.string(event)
-        writer.u8((key == nil ? 0 : 1) | (messageID == nil ? 0 : 2) | (expiry == nil ? 0 : 4))
+        writer.u8((key == nil ? 0 : 1) | (messageID == nil ? 0 : 2) | (expiry == nil ? 0 : 4) | (row == nil ? 0 : 8))
         if let key { writer.string(key) }
         if let messageID { writer.string(messageID) }
         if let expiry { writer.u64(UInt64(bitPattern: expiry.milliseconds)) }
         writer.string(publisher)
         writer.string(source)
         writer.run(payload)
+        row?.encode(into: &writer)
     }
 
     fileprivate static func decode(from reader: inout ByteReader) throws(FormatError) -> Message {
@@ -77,13 +78,15 @@ extension Message {
         let offset = try reader.varint()
         let event = try reader.string()
         let flags = try reader.u8()
-        guard flags < 8 else { throw .invalid("message flags") }
+        guard flags < 16 else { throw .invalid("message flags") }
+        guard flags & 9 != 8 else { throw .invalid("row without a key") }
         let key: String? = flags & 1 == 0 ? nil : try reader.string()
         let messageID: String? = flags & 2 == 0 ? nil : try reader.string()
         let expiry: WallTime? = flags & 4 == 0 ? nil : WallTime(milliseconds: Int64(bitPattern: try reader.u64()))
         return Message(
             topic: topic, generation: generation, offset: offset, event: event, key: key, publisher: try reader.string(),
-            source: try reader.string(), messageID: messageID, expiry: expiry, payload: Array(try reader.run()))
+            source: try reader.string(), messageID: messageID, expiry: expiry, payload: Array(try reader.run()),
+            row: flags & 8 == 0 ? nil : try RowVersion.decode(from: &reader))
     }
 }
 

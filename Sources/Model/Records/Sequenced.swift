@@ -5,13 +5,19 @@ package struct Sequenced: Sendable {
     package let record: Record
     /// What the record changed of a topic's definition; nil for messages and for changes without effect.
     package let transition: TopicTransition?
-    /// Whether a message must not be delivered: a repeat of one that this node has, expired, or of an ended generation.
+    /// Whether a message must not be delivered: a repeat of one that this node has, expired, of an ended generation, or a
+    /// version of a row that a later one has beaten.
     package let isSilent: Bool
     /// Whether the message is only a mark: a memory topic's partition stands at its offset, and what this node does not
     /// have up to there it will never get.
     package let isLost: Bool
     /// Whether nobody waits until the record is on a disk, so that its sync may wait for others.
     package let isPatient: Bool
+    /// Who could read the version of a row that this one replaces here; nil where the record's own word on earlier versions
+    /// counts.
+    package var replacedReaders: FormerReaders?
+    /// Whether it is part of the state that a table's subscriber begins with.
+    package var isSnapshot = false
 
     package init(
         sequence: UInt64, record: Record, transition: TopicTransition? = nil, isSilent: Bool = false,
@@ -41,10 +47,13 @@ package struct Draft: Sendable {
     package let needsOwnRecord: Bool
     /// Whether the publisher waits for `stored` or `replicated`.
     package let isAwaited: Bool
+    /// What is wanted of a row; nil for a message of a stream.
+    package let row: RowDraft?
 
     package init(
         topic: TopicName, event: String, key: String?, publisher: String, source: String, messageID: String?,
-        timeToLive: Duration?, payload: [UInt8], needsOwnRecord: Bool = false, isAwaited: Bool = true
+        timeToLive: Duration?, payload: [UInt8], needsOwnRecord: Bool = false, isAwaited: Bool = true,
+        row: RowDraft? = nil
     ) {
         self.topic = topic
         self.event = event
@@ -56,6 +65,7 @@ package struct Draft: Sendable {
         self.payload = payload
         self.needsOwnRecord = needsOwnRecord
         self.isAwaited = isAwaited
+        self.row = row
     }
 }
 

@@ -211,7 +211,8 @@ struct LogLoop: ~Copyable {
             return read.with(.following(cursor: cursor, after: after, through: written))
         case .resolve(let start, let through) where written < through:
             return read.with(.resolve(start, through: written))
-        case .following, .resolve, .history: return read
+        case .row(let key, let through) where written < through: return read.with(.row(key, through: written))
+        case .following, .resolve, .row, .history: return read
         }
     }
 

@@ -71,9 +71,9 @@ extension Refusal {
         case .permissionDenied, .originForbidden: (403, "Forbidden")
         case .invalidMessage: (400, "Bad Request")
         case .queryWrong: (400, "Bad Request")
-        case .topicUnknown, .tableUnknown, .memberUnknown: (404, "Not Found")
+        case .topicUnknown, .tableUnknown, .memberUnknown, .rowUnknown: (404, "Not Found")
         case .topicExists, .memberNeeded: (409, "Conflict")
-        case .notSupported: (501, "Not Implemented")
+        case .notSupported, .notATable: (501, "Not Implemented")
         case .cursorTooOld: (410, "Gone")
         case .notReplicated: (504, "Gateway Timeout")
         case .requestFailed(let failure): failure.status

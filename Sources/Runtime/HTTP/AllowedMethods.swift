@@ -10,6 +10,7 @@ enum AllowedMethods {
             "GET"
         case "/api/v1/cluster/leave": "POST"
         case _ where path.hasPrefix("/api/v1/cluster/members/"): "DELETE"
+        case _ where path.hasPrefix("/api/v1/tables/"): "GET"
         case _ where path.hasPrefix("/api/v1/topics/"): path.hasSuffix("/messages") ? "GET, POST" : "GET, PUT, DELETE"
         default: nil
         }

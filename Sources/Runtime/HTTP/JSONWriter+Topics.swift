@@ -83,6 +83,50 @@ extension JSONWriter {
         endObject()
     }
 
+    /// Rows in the order of their last change, with the place after the last of them.
+    mutating func rows(_ page: TopicPage) {
+        beginObject()
+        key("rows")
+        beginArray()
+        for item in page.messages { row(item) }
+        endArray()
+        key("cursor")
+        cursor(page.cursor)
+        key("more")
+        bool(page.more)
+        endObject()
+    }
+
+    /// One row of a table, as it is now.
+    mutating func row(_ item: Sequenced) {
+        guard let message = item.record.message, let row = message.row, let name = message.key else {
+            preconditionFailure("only rows are given as rows")
+        }
+        let partition = item.record.partition(of: message)
+        beginObject()
+        for (field, text) in [("table", message.topic.text), ("key", name)] {
+            key(field)
+            string(text)
+        }
+        key("data")
+        raw(message.payload)
+        key("revision")
+        unsigned(row.revision)
+        key("id")
+        string(MessageIdentifier.text(item.record.origin, item.record.time))
+        key("partition")
+        string(partition.description)
+        key("offset")
+        unsigned(message.offset)
+        key("timestamp")
+        string(Timestamp.text(item.record.time.wall))
+        if !message.publisher.isEmpty {
+            key("user")
+            string(message.publisher)
+        }
+        endObject()
+    }
+
     private mutating func message(_ message: Message, of record: Record) {
         let partition = record.partition(of: message)
         beginObject()

@@ -31,6 +31,7 @@ struct RESTDoor: Sendable {
                 await work { try await topic(request, context) }
             }
         }
+        router.get("/api/v1/tables/**") { request, context in await answer { try await table(request, context) } }
         router.post("/api/v1/query") { request, context in await answer { try await query(request, context) } }
         router.get("/api/v1/cluster") { request, _ in await answer { try await cluster(request) } }
         router.post("/api/v1/cluster/leave") { request, context in
@@ -130,6 +131,21 @@ struct RESTDoor: Sendable {
         }
     }
 
+    /// The rows of a table, or one of them: `/{table}` and `/{table}/{key}`, in both of which a slash is written `%2F`.
+    private func table(_ request: Request, _ context: RoostContext) async throws -> Response {
+        let parts = request.uri.path.dropFirst("/api/v1/tables/".count).split(separator: "/", omittingEmptySubsequences: false)
+        let texts = parts.compactMap { String($0).removingPercentEncoding }
+        guard texts.count == parts.count, (1...2).contains(texts.count) else {
+            throw Refusal.invalidMessage(
+                "give a table, or a table and a row's key, percent-encoded: a slash in either of them is %2F")
+        }
+        let name = try RequestReading.topicName(texts[0])
+        if texts.count == 2 { return try await success(.row(name, key: texts[1]), request, context) }
+        let command = try RequestReading.rows(name, query: request.query)
+        guard case .history(_, let page) = try await perform(command, request, context) else { throw unexpected }
+        return .success { $0.rows(page) }
+    }
+
     private func success(_ command: Command, _ request: Request, _ context: RoostContext) async throws -> Response {
         switch try await perform(command, request, context) {
         case .topic(let description): .success { $0.topic(description) }
@@ -145,6 +161,7 @@ struct RESTDoor: Sendable {
             }
         case .published(_, let receipt, let level): .success(.created) { $0.receipt(receipt, level) }
         case .history(_, let page): .success { $0.history(page) }
+        case .row(_, let item): .success { $0.row(item) }
         case .subscribed, .unsubscribed, .topicCreated, .topics, .permission, .rows, .queriesCancelled, .presence,
             .presenceSet, .typingNoted, .requested, .authenticated, .cluster, .figures, .followingFigures, .pong,
             .refused:

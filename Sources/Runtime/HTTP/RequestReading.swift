@@ -68,10 +68,15 @@ enum RequestReading {
             guard ttl > 0, ttl < 1 << 53 else { throw .invalidMessage("\"ttl\" must be milliseconds above 0") }
             publish.timeToLive = .milliseconds(Int64(ttl))
         }
+        publish.readers = try RowDraft.Readers(body["readers"])
         return .publish(publish)
     }
 
     static func history(_ topic: TopicName, query: (String) -> String?) throws(Refusal) -> Command {
+        .history(try page(of: topic, query: query))
+    }
+
+    private static func page(of topic: TopicName, query: (String) -> String?) throws(Refusal) -> Command.History {
         var history = Command.History(topic: topic)
         if let since = query("since") { history.since = try start(since) }
         if let until = query("until") {
@@ -81,7 +86,15 @@ enum RequestReading {
             history.until = time
         }
         if let limit = query("limit") { history.limit = try self.limit(limit, upTo: 1_000) }
-        return .history(history)
+        return history
+    }
+
+    /// The rows of a table from the one that was written first, or from a cursor on.
+    static func rows(_ table: TopicName, query: (String) -> String?) throws(Refusal) -> Command {
+        var rows = try page(of: table, query: query)
+        rows.since = rows.since ?? .beginning
+        rows.rowsOnly = true
+        return .history(rows)
     }
 
     static func listTopics(query: (String) -> String?) throws(Refusal) -> Command {

@@ -138,7 +138,8 @@ package final class LoopLedger: Ledger, Sendable {
         let now = shared.now
         return shared.sequence(from: loop) { sequencer, batch in
             drafts.map { draft in
-                sequencer.publish(draft, at: now, into: &batch).mapError { Refusal($0, draft.topic) }
+                sequencer.publish(draft, at: now, into: &batch)
+                    .mapError { Refusal($0, draft.topic, key: draft.key) }
             }
         }
     }
@@ -187,11 +188,15 @@ package final class LoopLedger: Ledger, Sendable {
 
 extension Refusal {
     /// The sequencer's refusal, as a client is told it.
-    package init(_ refusal: SequencerRefusal, _ topic: TopicName) {
+    package init(_ refusal: SequencerRefusal, _ topic: TopicName, key: String? = nil) {
         switch refusal {
         case .topicUnknown: self = .topicUnknown(topic)
         case .topicExists: self = .topicExists(topic)
-        case .notAStream: self = .notSupported("topic \"\(topic)\" is a table, and rows cannot be published yet")
+        case .notAStream:
+            self = .invalidMessage("topic \"\(topic)\" has become a table meanwhile: publish with a \"key\"")
+        case .rowForbidden(let event): self = .permissionDenied(action: "\(event) the row", topic: topic.text)
+        case .rowUnknown: self = .rowUnknown(topic, key ?? "")
+        case .rowLimit(let limit): self = .unavailable("this node holds \(limit) rows of tables, as many as it may")
         }
     }
 }

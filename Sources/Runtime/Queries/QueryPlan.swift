@@ -28,7 +28,7 @@ final class QueryPlan {
             tables.append(
                 try TopicTable(
                     topic, number: number, source: source, guardian: guardian, through: through, columns: query.columns,
-                    lookupBytes: settings.lookupBytes))
+                    lookupBytes: settings.lookupBytes, viewer: task.viewer))
         }
         try Self.refuseLikeNames(task.topics)
         try Self.define(tables, statement, query.columns)

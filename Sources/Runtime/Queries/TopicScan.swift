@@ -42,10 +42,15 @@ struct TopicScan {
                 continue
             }
             let place = page.places[index]
-            if let row = row(at: place) {
+            switch row(at: place) {
+            case .row(let row):
                 index += 1
                 try table.guardian.count(table.number, bytes: Int(place.payloadSize))
                 return row
+            case .hidden:
+                index += 1
+                continue
+            case .gone: break
             }
             // Its segment was dropped or rewritten: the log knows where it is now, or that it is gone.
             if missed == place.sequence {
@@ -68,22 +73,51 @@ struct TopicScan {
         size = min(size * 4, Self.largestPage)
     }
 
-    private mutating func row(at place: MessagePlace) -> MessageRow? {
+    /// What stands at a place.
+    private enum Found {
+        case row(MessageRow)
+        /// The end of a table's row, or a row that the one who asks may not read.
+        case hidden
+        case gone
+    }
+
+    private mutating func row(at place: MessagePlace) -> Found {
         let partition = page.partitions[Int(place.partition)]
         guard page.records.isEmpty else {
-            guard let message = page.records[index].message else { return nil }
-            return MessageRow(
-                time: place.time, offset: place.offset, partition: partition, payload: message.payload,
-                key: message.key.map { Array($0.utf8) }, event: Array(message.event.utf8), user: Array(message.publisher.utf8))
+            guard let message = page.records[index].message else { return .gone }
+            return .row(
+                MessageRow(
+                    time: place.time, offset: place.offset, partition: partition, payload: message.payload,
+                    key: message.key.map { Array($0.utf8) }, event: Array(message.event.utf8),
+                    user: Array(message.publisher.utf8)))
         }
-        var row: MessageRow?
+        var found = Found.gone
         let wantsEverything = table.wantsEverything
+        let viewer = table.viewer
         let isThere = reader.read(place, in: page) { bytes, slices in
-            row = MessageRow(
-                time: place.time, offset: place.offset, partition: partition, payload: Array(bytes[slices.payload]),
-                key: slices.key.map { Array(bytes[$0]) }, event: wantsEverything ? Array(bytes[slices.event]) : [],
-                user: wantsEverything ? Array(bytes[slices.publisher]) : [])
+            guard Self.isShown(bytes, slices, to: viewer) else {
+                found = .hidden
+                return
+            }
+            found = .row(
+                MessageRow(
+                    time: place.time, offset: place.offset, partition: partition, payload: Array(bytes[slices.payload]),
+                    key: slices.key.map { Array(bytes[$0]) }, event: wantsEverything ? Array(bytes[slices.event]) : [],
+                    user: wantsEverything ? Array(bytes[slices.publisher]) : []))
         }
-        return isThere ? row : nil
+        return isThere ? found : .gone
+    }
+
+    /// Whether a message is one of a stream, or a row that has not ended and that the viewer may read.
+    private static func isShown(
+        _ bytes: UnsafeRawBufferPointer, _ slices: MessageSlices, to viewer: Principal?
+    ) -> Bool {
+        guard let range = slices.row else { return true }
+        if bytes[slices.payload].elementsEqual("null".utf8) { return false }
+        guard let viewer else { return true }
+        var reader = ByteReader(Array(bytes[range])[...])
+        // What cannot be read is shown to nobody but those who may read all.
+        guard let row = try? RowVersion.decode(from: &reader) else { return false }
+        return row.readers?.include(viewer) ?? true
     }
 }

@@ -18,6 +18,8 @@ final class TopicTable {
     let guardian: QueryGuard
     let numbersPartitions: Bool
     let lookupBytes: Int
+    /// Who sees only the rows that they may read; nil for one who sees all.
+    let viewer: Principal?
     private(set) var columns: [(name: String, column: TopicColumn, isVisible: Bool)] = []
     /// Only what is after it is seen, and only what was sequenced by `through`: the same for every pass.
     var base = Cursor()
@@ -31,7 +33,7 @@ final class TopicTable {
 
     init(
         _ definition: TopicDefinition, number: Int, source: QuerySource, guardian: QueryGuard, through: UInt64,
-        columns: Query.Columns, lookupBytes: Int
+        columns: Query.Columns, lookupBytes: Int, viewer: Principal?
     ) throws(QueryStop) {
         self.definition = definition
         self.number = number
@@ -39,6 +41,7 @@ final class TopicTable {
         self.guardian = guardian
         self.through = through
         self.lookupBytes = lookupBytes
+        self.viewer = viewer
         numbersPartitions = columns == .messages
         total = try survey(Cursor(), limit: 0).total
     }

@@ -32,15 +32,32 @@ struct Author {
                     payload: Array(payload.utf8))))
     }
 
+    /// The next version of a row, as its origin wrote it.
+    mutating func row(
+        _ key: String, _ revision: UInt64, _ origin: Origin = .first, topic: TopicName = .news, time: UInt64 = 1_000,
+        payload: String
+    ) -> Sequenced {
+        let partition = origin.partition
+        let offset = offsets[topic, default: Cursor()][partition] + 1
+        offsets[topic, default: Cursor()].advance(partition, to: offset)
+        return sequenced(
+            origin, slot: Slot(of: topic), time: time,
+            .message(
+                Message(
+                    topic: topic, generation: 1, offset: offset, event: revision == 1 ? "create" : "update", key: key,
+                    publisher: "ann", source: "s1", messageID: nil, expiry: nil, payload: Array(payload.utf8),
+                    row: RowVersion(revision: revision))))
+    }
+
     mutating func creation(
         _ topic: TopicName = .news, origin: Origin = .first, generation: UInt32 = 1,
-        durability: TopicDefinition.Durability = .disk, retention: Retention = .unlimited, time: UInt64 = 1
+        kind: TopicDefinition.Kind = .stream, durability: TopicDefinition.Durability = .disk, retention: Retention = .unlimited, time: UInt64 = 1
     ) -> Sequenced {
         sequenced(
             origin, slot: .system, time: time,
             .topic(
                 .created(
-                    topic, generation: generation, kind: .stream, durability: durability, owner: "ann", groups: [],
+                    topic, generation: generation, kind: kind, durability: durability, owner: "ann", groups: [],
                     settings: TopicSettings(retention: retention))))
     }
 

@@ -79,6 +79,19 @@ extension VirtualProcess {
         }
     }
 
+    /// The value of a row of a table on this node; nil where there is none.
+    package func row(_ key: String, of table: TopicName) -> String? {
+        guard let topic = ledger.sequencer.registry.topic(table) else { return nil }
+        let read = TopicRead(
+            topic: table, generation: topic.generation, mode: .row(key, through: 0), messageLimit: 1, byteLimit: .max)
+        do {
+            let page = try disk.withLog { log in try log.read(read, at: node.wall) }
+            return page?.messages.first?.record.message.map { String(decoding: $0.payload, as: UTF8.self) }
+        } catch {
+            preconditionFailure("a row could not be read: \(error)")
+        }
+    }
+
     /// The names of the topics that exist here, in order.
     package var topics: [TopicName] {
         ledger.sequencer.registry.sortedEntries.filter { $0.live != nil }.map(\.name)

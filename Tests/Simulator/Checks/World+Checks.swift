@@ -1,3 +1,4 @@
+import Journal
 import Model
 
 extension World {
@@ -57,13 +58,13 @@ extension World {
     /// Creates a topic through a node's ledger; false where the node does not run or refuses.
     @discardableResult
     package func create(
-        _ topic: TopicName, on node: Int, durability: TopicDefinition.Durability = .disk,
-        settings: TopicSettings = TopicSettings()
+        _ topic: TopicName, on node: Int, kind: TopicDefinition.Kind = .stream,
+        durability: TopicDefinition.Durability = .disk, settings: TopicSettings = TopicSettings()
     ) -> Bool {
         guard let process = nodes[node].process, process.ledger.trouble == nil else { return false }
         let result = process.ledger.sequence { sequencer, wall, batch in
             sequencer.create(
-                topic, kind: .stream, durability: durability, owner: "", groups: [], settings: settings, at: wall,
+                topic, kind: kind, durability: durability, owner: "", groups: [], settings: settings, at: wall,
                 into: &batch)
         }
         process.settle()
@@ -88,6 +89,41 @@ extension World {
         note("publishes", node: node, receipt.offset, isShown: false)
         book.sequenced(topic, payload, by: process, at: receipt.sequence)
         return true
+    }
+}
+
+extension World {
+    /// Writes a row of a table through a node's ledger, or ends it where there is no value; gives why it was refused.
+    @discardableResult
+    package func write(_ value: String?, to key: String, of table: TopicName, on node: Int) -> SequencerRefusal? {
+        guard let process = nodes[node].process, process.ledger.trouble == nil else { return nil }
+        let draft = Draft(
+            topic: table, event: "new-message", key: key, publisher: "", source: "", messageID: nil, timeToLive: nil,
+            payload: Array((value.map { "\"\($0)\"" } ?? "null").utf8),
+            row: RowDraft(readers: .kept, rights: .all, writer: nil))
+        let result = process.ledger.sequence { sequencer, wall, batch in
+            sequencer.publish(draft, at: wall, into: &batch)
+        }
+        process.settle()
+        guard case .failure(let refusal) = result else { return nil }
+        return refusal
+    }
+
+    /// In what the running nodes' tables differ, each by its history and row by row.
+    package func rowDifferences(of table: TopicName, keys: [String]) -> [String] {
+        var differences: [String] = []
+        let running = nodes.compactMap(\.process)
+        for process in running.dropFirst() {
+            if process.history(of: table) != running[0].history(of: table) {
+                differences.append("nodes \(running[0].node.index) and \(process.node.index) show other histories of \(table)")
+            }
+            for key in keys where process.row(key, of: table) != running[0].row(key, of: table) {
+                differences.append(
+                    "row \(key) is \(running[0].row(key, of: table) ?? "none") on node \(running[0].node.index) and "
+                        + "\(process.row(key, of: table) ?? "none") on node \(process.node.index)")
+            }
+        }
+        return differences
     }
 }
 

@@ -65,7 +65,10 @@ final class LoopLedger: Ledger {
         switch refusal {
         case .topicUnknown: .topicUnknown(topic)
         case .topicExists: .topicExists(topic)
-        case .notAStream: .notSupported("rows cannot be published yet")
+        case .notAStream: .invalidMessage("a row needs a key")
+        case .rowForbidden(let event): .permissionDenied(action: event.rawValue, topic: topic.text)
+        case .rowUnknown: .rowUnknown(topic, "")
+        case .rowLimit(let limit): .unavailable("no more than \(limit) rows")
         }
     }
 }

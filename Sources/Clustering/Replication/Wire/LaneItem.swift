@@ -210,7 +210,11 @@ extension LaneItem {
 extension Record {
     /// The lowest version of the lane format that has such records.
     var needs: UInt8 {
-        if case .departure = body { WireVersions.departures } else { WireVersions.spoken.lowest }
+        switch body {
+        case .departure: WireVersions.departures
+        case .message(let message) where message.row != nil: WireVersions.rows
+        case .message, .topic, .member: WireVersions.spoken.lowest
+        }
     }
 }
 

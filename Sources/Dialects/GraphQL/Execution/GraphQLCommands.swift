@@ -131,7 +131,7 @@ extension GraphQLResolved {
         case .topicCreated(let definition), .topicChanged(let definition): self = .object(.topic(definition))
         case .topicDestroyed(let name): self = .text(name.text)
         case .refused(let refusal): throw GraphQLError(refusal, at: nil, path: [])
-        case .subscribed, .unsubscribed, .permission, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted,
+        case .subscribed, .unsubscribed, .permission, .row, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted,
             .requested, .authenticated, .followingFigures, .pong:
             throw GraphQLError("the broker gave an answer to another question", code: "INTERNAL_ERROR")
         }

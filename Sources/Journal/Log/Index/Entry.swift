@@ -28,6 +28,8 @@ struct Entry: Sendable {
         static let outlived = Flags(rawValue: 8)
         /// Its bytes were found damaged.
         static let damaged = Flags(rawValue: 16)
+        /// A later version of its row has beaten it: nobody is shown it.
+        static let beaten: Flags = [.shadowed, .isRepeat, Flags(rawValue: 32)]
     }
 
     func isExpired(at now: WallTime) -> Bool { expiry <= now.milliseconds }

@@ -5,6 +5,8 @@ struct TopicIndex: Sendable {
     private(set) var partitions: [PartitionIndex] = []
     private var numbers: [Partition: Int] = [:]
     private(set) var folds = FoldIndex()
+    /// The rows of a table.
+    private(set) var rows = RowIndex()
     /// How near copies of one message are in time.
     let window: Duration
     /// How many entries are retained.
@@ -59,7 +61,13 @@ struct TopicIndex: Sendable {
         count += 1
         bytes += UInt64(entry.payloadSize)
         if message.expiry != nil { expiring += 1 }
-        if let messageID = message.messageID {
+        if let key = message.key, let head = RowHead(record) {
+            // Rows are held against each other by their revisions, whatever ids they bear.
+            let beaten = rows.merge(head, key: key, at: RowIndex.Place(partition: number, sequence: sequence))
+            if let beaten, let index = partitions[beaten.partition].index(of: beaten.sequence) {
+                partitions[beaten.partition][index].flags.formUnion(.beaten)
+            }
+        } else if let messageID = message.messageID {
             let copy = FoldIndex.Copy(
                 partition: number, sequence: sequence, offset: message.offset, time: record.time, origin: record.origin)
             let verdicts = folds.add(publisher: message.publisher, messageID: messageID, copy, window: window) {
@@ -194,6 +202,33 @@ struct TopicIndex: Sendable {
         }
     }
 
+    /// Drops versions of rows that were beaten by one which is durable, and gives them.
+    mutating func dropBeaten(durable through: UInt64) -> [Entry] {
+        var sequences: [Int: Set<UInt64>] = [:]
+        for place in rows.takeBeaten(durable: through, of: count) {
+            sequences[place.partition, default: []].insert(place.sequence)
+        }
+        var dropped: [Entry] = []
+        for (number, dead) in sequences { dropped += partitions[number].removeAll { dead.contains($0.sequence) } }
+        for entry in dropped { forget(entry) }
+        return dropped
+    }
+
+    /// The newest version of a row; nil where there is no such row.
+    func row(_ key: String) -> (partition: Int, entry: Entry)? {
+        guard let place = rows.place(of: key), let index = partitions[place.partition].index(of: place.sequence) else {
+            return nil
+        }
+        return (place.partition, partitions[place.partition][index])
+    }
+
+    /// What is missing between two offsets of a partition, in pieces by reason. Of a table only damage leaves gaps: what is
+    /// not retained there was beaten by what is.
+    func gaps(of number: Int, from: UInt64, to: UInt64, otherwise reason: Gap.Reason) -> [Gap] {
+        let gaps = partitions[number].gaps(from: from, to: to, otherwise: reason)
+        return rows.isEmpty ? gaps : gaps.filter { $0.reason == .lost }
+    }
+
     /// Forgets message ids of which nothing is retained, once they are the greater part.
     mutating func pruneFolds() {
         guard folds.count > 2 * count + 1_024 else { return }
@@ -212,5 +247,6 @@ struct TopicIndex: Sendable {
         var renumbering: [Int: Int] = [:]
         for (partition, number) in numbers { renumbering[before[partition]!] = number }
         folds.renumber(renumbering)
+        rows.renumber(renumbering)
     }
 }

@@ -102,7 +102,7 @@ struct Following {
         let from = walks[index].seen + 1
         guard from < offset else { return }
         let partition = topic.partitions[walks[index].partition]
-        page.gaps += partition.gaps(from: from, to: offset - 1, otherwise: reason)
+        page.gaps += topic.gaps(of: walks[index].partition, from: from, to: offset - 1, otherwise: reason)
         page.cursor.advance(partition.partition, to: offset - 1)
         walks[index].seen = offset - 1
     }

@@ -5,7 +5,7 @@ extension Log {
     package mutating func read(_ read: TopicRead, at now: WallTime) throws(StorageError) -> TopicPage? {
         let key = TopicGeneration(name: read.topic, generation: read.generation)
         switch read.mode {
-        case .following(_, _, let through), .resolve(_, let through):
+        case .following(_, _, let through), .resolve(_, let through), .row(_, let through):
             guard appendedThrough >= through else { return nil }
         case .history: break
         }
@@ -31,6 +31,15 @@ extension Log {
             page = Resolution(topic: topic, now: now, generation: read.generation).place(of: start)
             page.forgotten = forgottenPartitions(in: start, generation: read.generation, of: topic)
             page.reached = appendedThrough
+        case .row(let key, _):
+            page = TopicPage(reached: appendedThrough)
+            if let row = topic.row(key) {
+                if let record = try reader.record(of: row.entry) {
+                    page.messages.append(record)
+                } else {
+                    damaged.append((row.partition, row.entry.sequence))
+                }
+            }
         }
         if !damaged.isEmpty {
             for (partition, sequence) in damaged { topic.markDamaged(partition: partition, sequence: sequence) }

@@ -66,12 +66,13 @@ struct Resolution {
         for (partition, offset) in cursor.sorted where partition.generation == generation {
             page.cursor.advance(partition, to: offset)
         }
-        for partition in topic.partitions {
+        for (number, partition) in topic.partitions.enumerated() {
             let seen = cursor[partition.partition]
             let next = partition.firstIndex { $0.offset > seen }
             let place = place(in: partition, before: next)
             guard place > seen else { continue }
-            page.gaps += partition.gaps(from: seen + 1, to: place, otherwise: topic.ring == nil ? .expired : .overrun)
+            page.gaps += topic.gaps(
+                of: number, from: seen + 1, to: place, otherwise: topic.ring == nil ? .expired : .overrun)
             page.cursor.advance(partition.partition, to: place)
         }
         return page

@@ -85,7 +85,11 @@ extension Log {
             walks[index].next += 1
             if walks[index].next == walks[index].end { walks.remove(at: index) }
             page.cursor.advance(topic.partitions[number].partition, to: entry.offset)
-            guard !entry.isExpired(at: now), entry.flags.isDisjoint(with: [.shadowed, .damaged]) else { continue }
+            // A row as it was when the reader began: what has beaten it since is not the reader's.
+            let isHidden =
+                entry.flags.isSuperset(of: .beaten)
+                ? topic.rows.isBeaten(entry.sequence, by: read.through) : entry.flags.contains(.shadowed)
+            guard !entry.isExpired(at: now), !isHidden, !entry.flags.contains(.damaged) else { continue }
             var file: Int32 = 0
             if entry.segment == 0 {
                 guard let record = topic.ring?.record(at: entry.sequence)?.record else { continue }
