@@ -43,6 +43,8 @@ package struct ControlPlane {
         case ring(RingChunk, for: NodeID, boot: Boot)
         /// The log could not be read; it is asked again.
         case unreadable(ReadPurpose)
+        /// The log has lost what may have stood at these positions.
+        case wanting([AbsentRun])
         case interested([InterestChange])
         case subscribers([TopicName: UInt64])
         /// Loops' clients came, went or changed, or began or ceased to type.
@@ -117,6 +119,8 @@ package struct ControlPlane {
         case .ring(let chunk, let peer, let boot):
             replication.ring(chunk, for: peer, boot: boot, at: now, into: &replicationEffects)
         case .unreadable(let purpose): replication.unreadable(purpose)
+        case .wanting(let runs):
+            replication.want(runs, at: now, ledger: ledger, into: &replicationEffects)
         case .interested(let changes): replication.interested(changes, at: now, into: &replicationEffects)
         case .subscribers(let counts): replication.counted(subscribers: counts)
         case .presence(let changes): replication.announced(changes, at: now, into: &replicationEffects)

@@ -13,7 +13,7 @@ struct Roost: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             Serve.self, PublishCommand.self, SubscribeCommand.self, RequestCommand.self, TopicsCommand.self, QueryCommand.self,
-            ClusterCommand.self, TokenCommand.self, UserCommand.self, BenchCommand.self,
+            ClusterCommand.self, BackupCommand.self, RestoreCommand.self, TokenCommand.self, UserCommand.self, BenchCommand.self,
         ])
 
     static func main() async {

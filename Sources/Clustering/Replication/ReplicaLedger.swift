@@ -37,12 +37,24 @@ package struct JournalRead: Sendable {
     package let after: [UInt64]
     /// About how many bytes of records to give.
     package let byteLimit: Int
+    /// The one run that is wanted; nil for everything behind `after`.
+    package let run: AbsentRun?
 
     package init(origin: Origin, from: UInt64, after: [UInt64], byteLimit: Int) {
         self.origin = origin
         self.from = from
         self.after = after
         self.byteLimit = byteLimit
+        run = nil
+    }
+
+    /// The records of a run that a peer has lost.
+    init(_ run: AbsentRun, from: UInt64, byteLimit: Int) {
+        origin = run.origin
+        self.from = from
+        after = [UInt64](repeating: .max, count: Slot.count)
+        self.byteLimit = byteLimit
+        self.run = run
     }
 }
 
@@ -56,16 +68,19 @@ package struct JournalChunk: Sendable {
     package let isAtEnd: Bool
     /// Whether a run of the registry's journal is gone, so that a snapshot must go before it.
     package let needsSnapshot: Bool
+    /// Whether it ends before records that are damaged here and may come back.
+    package let isHeldUp: Bool
 
     package enum Item: Sendable {
         case record(Record)
         case absent(AbsentRun)
     }
 
-    package init(items: [Item], next: UInt64, isAtEnd: Bool, needsSnapshot: Bool) {
+    package init(items: [Item], next: UInt64, isAtEnd: Bool, needsSnapshot: Bool, isHeldUp: Bool = false) {
         self.items = items
         self.next = next
         self.isAtEnd = isAtEnd
         self.needsSnapshot = needsSnapshot
+        self.isHeldUp = isHeldUp
     }
 }

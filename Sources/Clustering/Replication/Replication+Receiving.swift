@@ -32,6 +32,7 @@ extension Replication {
             counters.framesOutOfOrder += 1
             lanes[index].outbound.owesAcknowledgement = true
         }
+        if !wants.isEmpty { settleWants(at: now, ledger: ledger, into: &effects) }
         confirmInterest(into: &effects)
         flush(at: now, into: &effects)
     }
@@ -93,6 +94,7 @@ extension Replication {
                 let place = MemoryPlace(topic: message.topic, partition: record.partition(of: message))
                 missed(place, through: message.offset, record, on: index, at: now, ledger: ledger)
             }
+            if record.position > 0, !wants.isEmpty { regain(record, from: index, at: now) }
             guard record.position > 0, record.origin.node == lanes[index].peer else { continue }
             if held == nil { held = ledger.vector }
             guard record.position > held![record.origin, record.slot] else { continue }
@@ -174,6 +176,8 @@ extension Replication {
             take(
                 presenceSet: entries, version: version, isFirst: isFirst, isLast: isLast, on: index, into: &effects)
         case .errand(let loop, let bytes): effects.append(.errand(loop: loop, bytes, from: lanes[index].peer))
+        case .mend(let run): lanes[index].waitingMend = Lane.MendService(run: run)
+        case .mended(let run): answered(run, on: index)
         }
     }
 

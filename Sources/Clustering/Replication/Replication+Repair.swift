@@ -35,6 +35,7 @@ extension Replication {
         pulls = pulls.filter { now - $0.value.lastRecord < settings.pullPatience }
         seekRecords(at: now, ledger: ledger)
         advanceFetches(at: now, ledger: ledger)
+        if !wants.isEmpty { settleWants(at: now, ledger: ledger, into: &effects) }
         flush(at: now, into: &effects)
     }
 

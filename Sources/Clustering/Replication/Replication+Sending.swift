@@ -20,7 +20,7 @@ extension Replication {
             counters.framesSent += 1
             send(frame.sequence, frame.body, on: index, at: now, into: &effects)
         }
-        readOn(index, into: &effects)
+        readOn(index, at: now, into: &effects)
     }
 
     /// Sends again everything after what the peer has received; to a silent peer only the first frame, as a probe.
@@ -150,10 +150,10 @@ extension Replication {
         lanes[index].outbound.prepared.isEmpty && lanes[index].room(settings) > 0
     }
 
-    private mutating func readOn(_ index: Int, into effects: inout [ReplicationEffect]) {
+    private mutating func readOn(_ index: Int, at now: MonotonicTime, into effects: inout [ReplicationEffect]) {
         guard asksToRead(index) else { return }
         let lane = lanes[index]
-        if case .log(let from, false) = lane.outbound.source {
+        if case .log(let from, false) = lane.outbound.source, now >= lane.outbound.heldUpUntil {
             lanes[index].outbound.source = .log(from: from, isReading: true)
             effects.append(
                 .read(
@@ -175,6 +175,30 @@ extension Replication {
                     JournalRead(origin: pull.origin, from: pull.next, after: pull.after, byteLimit: settings.readBytes))
             )
         }
+        readLost(index, into: &effects)
+    }
+
+    /// Reads on for what a peer has lost.
+    private mutating func readLost(_ index: Int, into effects: inout [ReplicationEffect]) {
+        guard let mend = lanes[index].waitingMend, !mend.isReading else { return }
+        lanes[index].waitingMend!.isReading = true
+        effects.append(
+            .read(
+                .mend(lanes[index].peer, boot: lanes[index].boot),
+                JournalRead(mend.run, from: mend.next, byteLimit: settings.readBytes)))
+    }
+
+    /// Gives a peer what was read of what it has lost.
+    private mutating func give(_ chunk: JournalChunk, on index: Int, _ mend: Lane.MendService) {
+        for case .record(let record) in chunk.items where mend.run.holds(record) {
+            lanes[index].outbound.prepared.append(.record(record))
+        }
+        lanes[index].waitingMend!.next = chunk.next
+        lanes[index].waitingMend!.isReading = false
+        // Where damage was found just now it is read on behind it.
+        guard chunk.isAtEnd else { return }
+        lanes[index].outbound.prepared.append(.mended(mend.run))
+        lanes[index].waitingMend = nil
     }
 
     /// The log's answer to a read.
@@ -188,6 +212,7 @@ extension Replication {
                 !passesOver(staleReadOf: index), case .log(_, true) = lanes[index].outbound.source
             else { return }
             prepare(chunk, for: index, after: \.outbound.after, ledger: ledger)
+            if chunk.isHeldUp { lanes[index].outbound.heldUpUntil = now + settings.heldUpPause }
             lanes[index].outbound.preparedThrough = chunk.next - 1
             // Only the log's end tells of everything that is gone: memory has no word of it.
             if chunk.isAtEnd, let position = tail.index(from: chunk.next) {
@@ -202,10 +227,16 @@ extension Replication {
             prepare(chunk, for: index, after: \.waitingPulls[0].after, ledger: ledger)
             lanes[index].waitingPulls[0].next = chunk.next
             lanes[index].waitingPulls[0].isReading = false
-            if chunk.isAtEnd {
+            // What is damaged here the peer may get from another holder.
+            if chunk.isAtEnd || chunk.isHeldUp {
                 lanes[index].outbound.prepared.append(.pulled(origin))
                 lanes[index].waitingPulls.removeFirst()
             }
+        case .mend(let peer, let boot):
+            guard let index = index(of: peer), lanes[index].boot == boot, let mend = lanes[index].waitingMend,
+                mend.isReading
+            else { return }
+            give(chunk, on: index, mend)
         }
         flush(at: now, into: &effects)
     }
@@ -223,6 +254,9 @@ extension Replication {
                 lanes[index].waitingPulls.first?.origin == origin
             else { return }
             lanes[index].waitingPulls[0].isReading = false
+        case .mend(let peer, let boot):
+            guard let index = index(of: peer), lanes[index].boot == boot else { return }
+            lanes[index].waitingMend?.isReading = false
         }
     }
 

@@ -22,6 +22,10 @@ package struct Replication {
     var lastOwn: UInt64
     var replicatedThrough: UInt64 = 0
     var pulls: [Origin: Pull] = [:]
+    /// What the log has lost and holders are asked for.
+    var wants: [Want] = []
+    /// What came of it and is not handed to the log yet.
+    var regained: [Record] = []
     var interest = LocalInterest()
     /// The last version of this node's interest that each peer has forwarded by, in any of its runs.
     var forwarding: [NodeID: UInt64] = [:]
@@ -87,6 +91,7 @@ package struct Replication {
         if isMet { lanes[index] = lane } else { lanes.insert(lane, at: index) }
         pulls = pulls.filter { $0.value.holder != peer }
         missing[peer]?.askedAt = nil
+        askAnew(peer)
         flush(at: now, into: &effects)
     }
 

@@ -8,6 +8,10 @@ package enum ReplicationEffect: Sendable {
     case read(ReadPurpose, JournalRead)
     /// Read the ring of a memory topic for a peer, and answer with ``Replication/ring(_:for:boot:at:into:)``.
     case readRing(NodeID, boot: Boot, RingRead)
+    /// Write these records, which were asked for because the log has lost them, where they stood.
+    case mend([Record])
+    /// What came of asking for a run that the log has lost.
+    case resolve(AbsentRun, WantOutcome)
     /// Every own record up to this local sequence is synced on as many nodes as `replicated` means.
     case replicated(through: UInt64)
     /// Every reachable member forwards by this interest.
@@ -33,6 +37,16 @@ package enum ReadPurpose: Hashable, Sendable {
     case push(NodeID, boot: Boot)
     /// Another origin's records, which a peer asked for.
     case pull(NodeID, boot: Boot, Origin)
+    /// Records that a peer has lost.
+    case mend(NodeID, boot: Boot)
+}
+
+/// What came of asking holders for positions that the log has lost.
+package enum WantOutcome: Sendable, Equatable {
+    /// Every member was asked: what did not come is gone.
+    case settled
+    /// A member that does not answer may have more of it.
+    case unavailable
 }
 
 /// What replication has counted since the node started.
@@ -53,4 +67,7 @@ package struct ReplicationCounters: Equatable, Sendable {
     package internal(set) var fetches: UInt64 = 0
     /// Shares of memory topics of which something missing was given up and told as lost.
     package internal(set) var fetchesGivenUp: UInt64 = 0
+    /// Questions for records that the log has lost, and how many records came.
+    package internal(set) var mendsAsked: UInt64 = 0
+    package internal(set) var recordsRegained: UInt64 = 0
 }

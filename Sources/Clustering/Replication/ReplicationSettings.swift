@@ -46,5 +46,12 @@ package struct ReplicationSettings: Sendable {
     /// fetched with the rest.
     package var earlyBytes = 1_024 * 1_024
 
+    /// How long a holder may take to answer for records that this node has lost before another is asked.
+    package var mendPatience: Duration = .seconds(5)
+    /// How long holders that do not answer are waited for before readers are told that something is lost.
+    package var wantPatience: Duration = .seconds(10)
+    /// How long a lane waits before it reads again where the log was held up by damage.
+    package var heldUpPause: Duration = .milliseconds(250)
+
     package init() {}
 }

@@ -140,6 +140,24 @@ enum DaptinReplies {
         DaptinCursors.write(page.cursor, to: &writer)
         writer.key("more")
         writer.bool(page.more)
+        // What damage has taken and no holder could give; there is hardly ever any.
+        if !page.gaps.isEmpty {
+            writer.key("gaps")
+            writer.beginArray()
+            for gap in page.gaps {
+                writer.beginObject()
+                writer.key("partition")
+                writer.string(gap.partition.description)
+                writer.key("from")
+                writer.unsigned(gap.from)
+                writer.key("to")
+                writer.unsigned(gap.to)
+                writer.key("reason")
+                writer.string(gap.reason.rawValue)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
         writer.endObject()
     }
 

@@ -73,6 +73,13 @@ extension Log {
         isTailDirty = false
     }
 
+    /// Begins a new segment, so that the one that was written to changes no more.
+    mutating func endSegment() throws(StorageError) {
+        try cleanTail()
+        guard let active, active.size > SegmentFormat.headerSize else { return }
+        try startSegment(at: appendedThrough + 1)
+    }
+
     private mutating func startSegment(at sequence: UInt64) throws(StorageError) {
         let name = SegmentFormat.name(of: sequence)
         do {
@@ -100,6 +107,8 @@ extension Log {
     ) {
         segments[number]!.note(record, sequence: sequence)
         vector.advance(record.origin, record.slot, to: record.position)
+        // What a record has seen was here when it came, also where damage has taken it since.
+        if record.position > 0 { vector.advance(record.origin, .system, to: record.seen) }
         observe(record.origin, at: record.time)
         switch record.body {
         case .message(let message):
@@ -197,7 +206,7 @@ extension Log {
 
     /// Counts a message as dead in its segment.
     mutating func bury(_ entry: Entry) {
-        guard entry.segment > 0, !entry.flags.contains(.outlived) else { return }
+        guard entry.segment > 0, entry.flags.isDisjoint(with: [.outlived, .damaged]) else { return }
         segments[entry.segment]?.liveBytes -= Int(entry.size)
     }
 

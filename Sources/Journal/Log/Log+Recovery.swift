@@ -25,6 +25,8 @@ private struct Recovery {
     private var durable = LogPlace.start
     /// The last local sequence before the last damage; nil where there is none.
     private var holeAfter: UInt64?
+    /// Segments that were there, by the first sequence that their names say.
+    private var missing: Set<UInt64> = []
     /// Why a record was not read though its checksum was right.
     private var refusal: FormatError?
     private let now: WallTime?
@@ -40,17 +42,22 @@ private struct Recovery {
 
     mutating func run() throws(LogError) {
         let names = try storage { storage throws(StorageError) in try storage.list() }
-        for name in names where name.hasSuffix(".part") {
+        for name in names where name.hasSuffix(".part") || name.hasPrefix(Log.backupPrefix) {
             try storage { storage throws(StorageError) in try storage.remove(name) }
         }
         try restoreCheckpoint(names)
-        let segments = names.compactMap { name in SegmentFormat.firstSequence(in: name) }.sorted()
+        try readLengths(names)
+        let found = Set(names.compactMap { name in SegmentFormat.firstSequence(in: name) })
+        missing = Set(log.lengths.lengths.keys).subtracting(found)
+        let segments = found.union(missing).sorted()
         try findDurable(segments)
         for (index, firstSequence) in segments.enumerated() {
             guard try !read(firstSequence) else { continue }
             // Later segments go first, so that another crash leaves a shorter log and not one with a part missing.
             for later in segments[(index + 1)...].reversed() {
-                try storage { storage throws(StorageError) in try storage.remove(SegmentFormat.name(of: later)) }
+                let name = SegmentFormat.name(of: later)
+                guard names.contains(name) else { continue }
+                try storage { storage throws(StorageError) in try storage.remove(name) }
             }
             try cut()
             break
@@ -90,6 +97,18 @@ private struct Recovery {
         }
     }
 
+    /// Learns how long the closed segments were.
+    private mutating func readLengths(_ names: [String]) throws(LogError) {
+        guard names.contains(SegmentLengths.name) else { return }
+        let bytes = try storage { storage throws(StorageError) in
+            try storage.read(SegmentLengths.name, at: 0, count: try storage.size(of: SegmentLengths.name))
+        }
+        do { log.lengths = try SegmentLengths.decode(bytes) } catch {
+            if case .unknownVersion = error { throw .format(file: SegmentLengths.name, error) }
+            recovered.damagedFiles.append(SegmentLengths.name)
+        }
+    }
+
     /// Learns the highest place known durable. It never falls from batch to batch, so the last segment with one tells.
     private mutating func findDurable(_ segments: [UInt64]) throws(LogError) {
         for firstSequence in segments.reversed() {
@@ -114,7 +133,7 @@ private struct Recovery {
     private func contents(of firstSequence: UInt64) throws(LogError) -> [UInt8] {
         try storage { storage throws(StorageError) in
             let name = SegmentFormat.name(of: firstSequence)
-            return try storage.read(name, at: 0, count: try storage.size(of: name))
+            return missing.contains(firstSequence) ? [] : try storage.read(name, at: 0, count: try storage.size(of: name))
         }
     }
 
@@ -122,8 +141,15 @@ private struct Recovery {
     private mutating func read(_ firstSequence: UInt64) throws(LogError) -> Bool {
         let bytes = try contents(of: firstSequence)
         let name = SegmentFormat.name(of: firstSequence)
+        var length = max(bytes.count, SegmentFormat.headerSize, log.lengths.lengths[firstSequence] ?? 0)
+        var isRewritten = false
         switch SegmentFormat.verdict(onHeader: bytes) {
+        case .valid(let place) where place.segment == .max:
+            // It was written anew and synced as a whole: its header says how long it is.
+            length = max(bytes.count, place.length)
+            isRewritten = true
         case .valid(let previous):
+            noteTruncation(before: previous)
             // The power may have gone when this file was written and the end of the one before was not.
             guard isDurable(firstSequence, SegmentFormat.headerSize - 1) || previous == .start || previous == log.end
             else {
@@ -135,17 +161,35 @@ private struct Recovery {
             throw .format(file: name, .unknownVersion(found: found, known: SegmentFormat.version))
         case .damaged:
             // A segment begun just before the power went has no header yet; of an older one the rest is still read.
-            guard isDurable(firstSequence, SegmentFormat.headerSize - 1), bytes.count > SegmentFormat.headerSize else {
+            guard isDurable(firstSequence, SegmentFormat.headerSize - 1) else {
                 recovered.cut = LogHole(file: name, from: 0, to: bytes.count)
                 log.addSegment(firstSequence: firstSequence, size: 0)
                 return false
             }
-            recovered.holes.append(LogHole(file: name, from: 0, to: SegmentFormat.headerSize))
+            log.addSegment(firstSequence: firstSequence, size: length)
+            noteHole(0..<SegmentFormat.headerSize, in: log.order[log.order.count - 1])
+            return try finish(bytes, name, length)
         }
-        log.addSegment(firstSequence: firstSequence, size: bytes.count)
+        log.addSegment(firstSequence: firstSequence, size: length)
+        log.segments[log.order[log.order.count - 1]]!.isRewritten = isRewritten
+        return try finish(bytes, name, length)
+    }
+
+    private mutating func finish(_ bytes: [UInt8], _ name: String, _ length: Int) throws(LogError) -> Bool {
         let isWhole = index(bytes)
         if let refusal { throw .format(file: name, refusal) }
+        let end = max(bytes.count, SegmentFormat.headerSize)
+        if isWhole, end < length { noteHole(end..<length, in: log.order[log.order.count - 1]) }
         return isWhole
+    }
+
+    /// A segment that ends before where the next one's header says it did has lost its end.
+    private mutating func noteTruncation(before place: LogPlace) {
+        guard let number = log.order.last, let last = log.segments[number], last.firstSequence == place.segment,
+            !last.isRewritten, last.size < place.length, isDurable(place.segment, place.length - 1)
+        else { return }
+        noteHole(last.size..<place.length, in: number)
+        log.segments[number]!.size = place.length
     }
 
     private func isDurable(_ firstSequence: UInt64, _ position: Int) -> Bool {
@@ -284,6 +328,15 @@ private struct Recovery {
         log.durableThrough = log.appendedThrough
         log.durable = log.end
         log.cacheFloor = log.appendedThrough
+        // Nothing is written behind a part that is missing.
+        if let active = log.active, active.holes.last?.upperBound == active.size {
+            let size = try storage { storage throws(StorageError) in
+                try storage.list().contains(active.name) ? try storage.size(of: active.name) : 0
+            }
+            if size < active.size {
+                do { try log.endSegment() } catch { throw .storage(error) }
+            }
+        }
         trimRecent()
         recovered.lastSequence = log.appendedThrough
         recovered.vector = log.vector

@@ -48,22 +48,26 @@ extension Log {
         for key in Array(topics.keys) {
             enforceRetention(on: key, at: now)
             let outlived = topics[key]!.outlive(at: now)
-            for entry in outlived where entry.segment > 0 { segments[entry.segment]?.liveBytes -= Int(entry.size) }
+            for entry in outlived where entry.segment > 0 && !entry.flags.contains(.damaged) {
+                segments[entry.segment]?.liveBytes -= Int(entry.size)
+            }
             topics[key]!.pruneFolds()
             for entry in topics[key]!.dropBeaten(durable: durableThrough) { bury(entry) }
         }
         done.forgotten = forgetEpochs(at: now)
-        let closed = order.dropLast().filter {
-            LogPlace(segment: segments[$0]!.firstSequence, length: segments[$0]!.size) <= durable
-        }
+        let closed = closedSegments.filter { !isInRepair($0) }
         let dead = closed.filter { segments[$0]!.liveBytes <= 0 }
         let sparse = closed.first { number in
             let segment = segments[number]!
             let kept = Double(segment.liveBytes + segment.systemBytes + SegmentFormat.headerSize)
             return segment.liveBytes > 0 && kept <= Double(segment.size) * (1 - settings.rewriteShare)
         }
-        guard !dead.isEmpty || sparse != nil else { return done }
+        guard !dead.isEmpty || sparse != nil else {
+            try writeLengths()
+            return done
+        }
         try writeCheckpoint()
+        try writeLengths(without: dead)
         for number in dead {
             try drop(number)
             done.dropped += 1
@@ -75,9 +79,18 @@ extension Log {
         return done
     }
 
+    /// Whether something of a segment may still come back, so that it must stay as it is.
+    private func isInRepair(_ number: UInt32) -> Bool {
+        guard repairs.isBegun else { return false }
+        return repairs.suspects.contains(number)
+            || repairs.damaged[number]?.stretches.contains { $0.state != .settled } ?? false
+    }
+
     private mutating func drop(_ number: UInt32) throws(StorageError) {
         forgetEntries(of: number) { _ in true }
-        try storage.remove(segments[number]!.name)
+        repairs.damaged[number] = nil
+        repairs.suspects.remove(number)
+        do { try storage.remove(segments[number]!.name) } catch StorageError.missing {}
         segments[number] = nil
         order.removeAll { $0 == number }
     }
@@ -112,55 +125,31 @@ extension Log {
     /// Writes a segment anew with what is alive in it, and puts the file in the place of the old one.
     private mutating func rewrite(_ number: UInt32) throws(StorageError) {
         let segment = segments[number]!
-        let bytes = try storage.read(segment.name, at: SegmentFormat.headerSize, count: segment.size)
-        // It was durable as a whole, so what stood before it is not asked for again.
-        var file = SegmentFormat.header(after: .start)
-        var rewritten = Segment(number: number, firstSequence: segment.firstSequence, size: 0)
-        var moved: [(key: TopicGeneration, partition: Partition, sequence: UInt64, position: Int)] = []
-        var writer = BatchWriter()
-        var kept: [Record] = []
-        func flush() {
-            guard !writer.isEmpty else { return }
-            let base = file.count
-            rewritten.mark(sequence: writer.frames[0].sequence, position: base)
-            for (record, frame) in zip(kept, writer.frames) {
-                rewritten.note(record, sequence: frame.sequence)
-                guard let message = record.message else {
-                    rewritten.systemBytes += frame.size
-                    continue
+        var draft = SegmentDraft(of: segment, durable: durable)
+        var (position, length) = (SegmentFormat.headerSize, RecordReader.windowSize)
+        while position < segment.size {
+            let step = try SegmentStep(of: segment, at: position, length: length, in: storage)
+            for each in step.found {
+                if case .damage = each {
+                    // What is damaged is not carried over: it is looked at first.
+                    suspect(number)
+                    if repairs.isBegun { return }
                 }
-                rewritten.liveBytes += frame.size
-                moved.append(
-                    (
-                        TopicGeneration(name: message.topic, generation: message.generation),
-                        record.partition(of: message),
-                        frame.sequence, base + frame.position
-                    ))
+                guard case .frame(let sequence, _, _, let range) = each else { continue }
+                var reader = ByteReader(step.bytes[range])
+                guard let record = Self.decode(&reader), isAlive(record, sequence: sequence) else { continue }
+                draft.append(record, encoded: step.bytes[range], sequence: sequence)
             }
-            file += writer.finish(durable: durable)
-            writer = BatchWriter()
-            kept = []
+            (position, length) = (step.next, step.length)
         }
-        var walk = SegmentWalk(base: SegmentFormat.headerSize)
-        while let found = bytes.withUnsafeBytes({ walk.next(in: $0) }) {
-            guard case .frame(let sequence, _, _, let range) = found else { continue }
-            var reader = ByteReader(bytes[range])
-            guard let record = decode(&reader), isAlive(record, sequence: sequence) else { continue }
-            writer.append(encoded: bytes[range], sequence: sequence)
-            kept.append(record)
-            if writer.length >= Segment.markInterval { flush() }
-        }
-        flush()
+        let file = draft.finish()
+        try writeLengths(with: draft.segment)
         try SealedFile.replace(segment.name, with: file, in: storage)
-        rewritten.size = file.count
-        segments[number] = rewritten
+        segments[number] = draft.segment
         forgetEntries(of: number) { $0.flags.contains(.outlived) || $0.flags.contains(.damaged) }
-        for place in moved { topics[place.key]?.move(place.partition, sequence: place.sequence, to: place.position) }
-    }
-
-    private func decode(_ reader: inout ByteReader) -> Record? {
-        // What recovery or a read would not take is not carried over.
-        do { return try Record.decode(from: &reader) } catch { return nil }
+        for place in draft.places {
+            topics[place.topic]?.move(place.partition, sequence: place.sequence, to: place.position, size: place.size)
+        }
     }
 
     /// Whether a record in a segment is still retained.

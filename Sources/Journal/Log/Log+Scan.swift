@@ -9,6 +9,8 @@ package struct JournalScan: Sendable {
     package let expected: [UInt64]
     /// About how many bytes of records to give at most; one record is given where there is one.
     package let byteLimit: Int
+    /// The last position wanted of the one journal that is wanted; nil for all that there is.
+    package let end: UInt64?
 
     package init(origin: Origin, from: UInt64, expected: [UInt64], byteLimit: Int) {
         precondition(expected.count == Slot.count, "there is one position a slot")
@@ -16,6 +18,18 @@ package struct JournalScan: Sendable {
         self.from = from
         self.expected = expected
         self.byteLimit = byteLimit
+        end = nil
+    }
+
+    /// The records of a run that a peer has lost, as far as they are here.
+    package init(_ run: AbsentRun, from: UInt64, byteLimit: Int) {
+        origin = run.origin
+        self.from = from
+        var expected = [UInt64](repeating: .max, count: Slot.count)
+        expected[Int(run.slot.index)] = run.from - 1
+        self.expected = expected
+        self.byteLimit = byteLimit
+        end = run.to
     }
 }
 
@@ -37,6 +51,10 @@ package struct ScanChunk: Sendable {
     package var reachedEnd = false
     /// Whether positions of the system slot are absent: the registry must be sent before the items.
     package var needsSnapshot = false
+    /// Whether it ends before positions that are damaged here and may come back.
+    package var isHeldUp = false
+    /// The segment that turned out to be damaged in a part that was not known to be; the chunk ends before it.
+    package var suspect: UInt32?
 }
 
 extension Log {
@@ -44,7 +62,13 @@ extension Log {
     static let scanBudget = 4 << 20
 
     /// Reads one origin's records from a local sequence on, in log order, with the runs of positions that are gone.
-    package func scan(_ scan: JournalScan) throws(StorageError) -> ScanChunk {
+    package mutating func scan(_ scan: JournalScan) throws(StorageError) -> ScanChunk {
+        let chunk = try read(scan)
+        if let number = chunk.suspect, repairs.isBegun { suspect(number) }
+        return chunk
+    }
+
+    private func read(_ scan: JournalScan) throws(StorageError) -> ScanChunk {
         var chunk = ScanChunk(expected: scan.expected, nextSequence: max(scan.from, 1))
         var left = scan.byteLimit
         if chunk.nextSequence <= cacheFloor {
@@ -54,7 +78,7 @@ extension Log {
                 guard segment.lastSequence >= chunk.nextSequence else { continue }
                 if chunk.nextSequence > cacheFloor { break }
                 if holdsNews(segment, for: scan.origin, after: chunk.expected) {
-                    guard try scanSegment(segment, for: scan.origin, into: &chunk, left: &left, budget: &budget) else {
+                    guard try scanSegment(segment, for: scan, into: &chunk, left: &left, budget: &budget) else {
                         return chunk
                     }
                 }
@@ -62,10 +86,9 @@ extension Log {
             }
         }
         for index in cache.firstIndex(from: chunk.nextSequence)..<cache.count {
-            let sequenced = cache[index]
-            guard take(sequenced, of: scan.origin, into: &chunk, left: &left) else { return chunk }
+            guard take(cache[index], of: scan, into: &chunk, left: &left) else { return chunk }
         }
-        finish(&chunk, of: scan.origin)
+        finish(&chunk, of: scan)
         return chunk
     }
 
@@ -76,43 +99,35 @@ extension Log {
 
     /// Scans one segment; false where a limit was reached in it.
     private func scanSegment(
-        _ segment: Segment, for origin: Origin, into chunk: inout ScanChunk, left: inout Int, budget: inout Int
+        _ segment: Segment, for scan: JournalScan, into chunk: inout ScanChunk, left: inout Int, budget: inout Int
     ) throws(StorageError) -> Bool {
         var position = segment.start(for: chunk.nextSequence)
         var length = RecordReader.windowSize
         while position < segment.size {
             guard budget > 0 else { return false }
-            let window = try storage.read(segment.name, at: position, count: min(length, segment.size - position))
-            budget -= window.count
-            var walk = SegmentWalk(base: position)
-            var next = position + window.count
-            while let found = window.withUnsafeBytes({ walk.next(in: $0) }) {
-                // A batch whose header the window cuts looks like damage at the window's end: it is read again from there.
-                if case .damage(let range) = found, range.upperBound == next, next < segment.size {
-                    next = max(range.lowerBound, next - SegmentFormat.batchHeaderSize + 1)
+            let step = try SegmentStep(of: segment, at: position, length: length, in: storage)
+            budget -= max(1, step.bytes.count)
+            for each in step.found {
+                if case .damage(let range) = each, repairs.isBegun, !segment.isKnownDamaged(range) {
+                    // What stood there is not to be told as absent: it is looked at first.
+                    (chunk.suspect, chunk.isHeldUp) = (segment.number, true)
+                    return false
                 }
-                guard case .frame(let sequence, _, _, let range) = found, sequence >= chunk.nextSequence else {
+                guard case .frame(let sequence, _, _, let range) = each, sequence >= chunk.nextSequence else {
                     continue
                 }
-                guard Self.origin(of: window, range) == origin else {
+                guard Self.origin(of: step.bytes, range) == scan.origin else {
                     chunk.nextSequence = sequence + 1
                     continue
                 }
-                var reader = ByteReader(window[range])
-                let record: Record
+                var reader = ByteReader(step.bytes[range])
                 // Damage that is found only now is a hole like any other.
-                do { record = try Record.decode(from: &reader) } catch { continue }
-                guard take(Sequenced(sequence: sequence, record: record), of: origin, into: &chunk, left: &left) else {
+                guard let record = Self.decode(&reader) else { continue }
+                guard take(Sequenced(sequence: sequence, record: record), of: scan, into: &chunk, left: &left) else {
                     return false
                 }
             }
-            if let unfinished = walk.unfinished, unfinished.position + unfinished.length <= segment.size {
-                position = unfinished.position
-                length = max(RecordReader.windowSize, unfinished.length)
-            } else {
-                position = next
-                length = RecordReader.windowSize
-            }
+            (position, length) = (step.next, step.length)
         }
         return true
     }
@@ -127,46 +142,69 @@ extension Log {
         }
     }
 
-    /// Gives a record, and what is gone before it; false where it has no room.
+    /// Gives a record, and what is gone before it; false where it has no room, or what is before it may come back.
     private func take(
-        _ sequenced: Sequenced, of origin: Origin, into chunk: inout ScanChunk, left: inout Int
+        _ sequenced: Sequenced, of scan: JournalScan, into chunk: inout ScanChunk, left: inout Int
     ) -> Bool {
         let record = sequenced.record
         let slot = Int(record.slot.index)
-        guard record.origin == origin, record.position > chunk.expected[slot],
+        guard record.origin == scan.origin, record.position > chunk.expected[slot],
             isAlive(record, sequence: sequenced.sequence)
         else {
             chunk.nextSequence = sequenced.sequence + 1
             return true
         }
+        if let end = scan.end, record.position > end {
+            chunk.reachedEnd = true
+            return false
+        }
         let cost = 64 + record.payloadCount
         guard cost <= left || chunk.items.isEmpty else { return false }
+        if scan.end == nil {
+            // The receiver takes no record before the registry's that it has seen: what is gone of them goes first.
+            guard addAbsent(scan.origin, .system, through: record.seen, to: &chunk),
+                addAbsent(scan.origin, record.slot, through: record.position - 1, to: &chunk)
+            else { return false }
+        }
         left -= cost
-        // The receiver takes no record before the registry's that it has seen: what is gone of them goes first.
-        addAbsent(origin, .system, through: record.seen, to: &chunk)
-        addAbsent(origin, record.slot, through: record.position - 1, to: &chunk)
         chunk.items.append(.record(record))
         chunk.expected[slot] = record.position
         chunk.nextSequence = sequenced.sequence + 1
         return true
     }
 
+    /// Says that positions are gone; false where some of them may come back.
     private func addAbsent(
         _ origin: Origin, _ slot: Slot, through position: UInt64, to chunk: inout ScanChunk
-    ) {
+    ) -> Bool {
         let index = Int(slot.index)
-        guard chunk.expected[index] < position else { return }
-        chunk.items.append(
-            .absent(AbsentRun(origin: origin, slot: slot, from: chunk.expected[index] + 1, to: position)))
+        guard chunk.expected[index] < position else { return true }
+        let run = AbsentRun(origin: origin, slot: slot, from: chunk.expected[index] + 1, to: position)
+        if let place = repairs.placeOfReturn(origin, slot, from: run.from, to: run.to) {
+            // The next scan begins where it will stand.
+            chunk.nextSequence = min(chunk.nextSequence, place)
+            chunk.isHeldUp = true
+            return false
+        }
+        chunk.items.append(.absent(run))
         chunk.expected[index] = position
         if slot == .system { chunk.needsSnapshot = true }
+        return true
     }
 
-    private func finish(_ chunk: inout ScanChunk, of origin: Origin) {
-        for (index, position) in vector.positions(of: origin).enumerated() {
-            addAbsent(origin, Slot(index: UInt8(index))!, through: position, to: &chunk)
+    private func finish(_ chunk: inout ScanChunk, of scan: JournalScan) {
+        for (index, position) in vector.positions(of: scan.origin).enumerated() where scan.end == nil {
+            _ = addAbsent(scan.origin, Slot(index: UInt8(index))!, through: position, to: &chunk)
         }
+        guard !chunk.isHeldUp else { return }
         chunk.nextSequence = appendedThrough + 1
         chunk.reachedEnd = true
+    }
+}
+
+extension Segment {
+    /// Whether a damaged part of the file lies in one that is known.
+    func isKnownDamaged(_ range: Range<Int>) -> Bool {
+        holes.contains { $0.lowerBound <= range.lowerBound && range.upperBound <= $0.upperBound }
     }
 }

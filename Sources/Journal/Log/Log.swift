@@ -43,7 +43,13 @@ package struct Log: Sendable {
     var isTailDirty = false
     /// Whether a file was made that the directory may not hold yet.
     var isDirectoryDirty = false
+    /// What is damaged, and what came back of it.
+    var repairs = Repairs()
+    /// How far the scrub has come.
+    var scrubbing = Scrubbing()
     var lastCheckpoint: String?
+    /// What the file of the segments' lengths says.
+    var lengths = SegmentLengths()
     /// The last local sequence that a checkpoint covers.
     var checkpointed: UInt64 = 0
 

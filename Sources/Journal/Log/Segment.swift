@@ -14,10 +14,14 @@ struct Segment: Sendable {
     var lastSequence: UInt64 = 0
     /// The highest position of each journal in it, by origin, indexed by slot.
     var positions: [Origin: [UInt64]] = [:]
+    /// The lowest position of each journal in it, by origin, indexed by slot; 0 where there is none.
+    private(set) var firstPositions: [Origin: [UInt64]] = [:]
     /// The first sequence and the place of a batch at least every 64 KiB.
     private(set) var marks: [(sequence: UInt64, position: Int)] = []
-    /// Damaged parts of the file.
+    /// Damaged parts of the file, ascending.
     var holes: [Range<Int>] = []
+    /// Whether it was written anew, so that its own header says how long it is.
+    var isRewritten = false
 
     static let markInterval = 64 << 10
 
@@ -40,6 +44,10 @@ struct Segment: Sendable {
         // A record of the registry that a snapshot retold has no position.
         if record.position > 0 {
             positions[record.origin, default: [UInt64](repeating: 0, count: Slot.count)][index] = record.position
+            if firstPositions[record.origin] == nil {
+                firstPositions[record.origin] = [UInt64](repeating: 0, count: Slot.count)
+            }
+            if firstPositions[record.origin]![index] == 0 { firstPositions[record.origin]![index] = record.position }
         }
     }
 

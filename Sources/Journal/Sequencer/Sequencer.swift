@@ -216,7 +216,11 @@ package struct Sequencer: Sendable {
         guard record.origin != origin else { return .known }
         if record.position == 0 { return admitUnplaced(record, at: wall, into: &batch) }
         let held = vector[record.origin, record.slot]
-        guard record.position > held else { return .known }
+        guard record.position > held else {
+            // It may be one that the log had lost and has again: the row's next version is to follow it.
+            _ = mergeRow(record)
+            return .known
+        }
         guard record.position == held + 1 else { return .early }
         if record.slot != .system, record.seen > vector[record.origin, .system] { return .early }
         vector.advance(record.origin, record.slot, to: record.position)
@@ -269,7 +273,9 @@ package struct Sequencer: Sendable {
             merged.merge(change, stamp: Stamp(time: record.time, origin: record.origin))
             guard merged != known else { return .known }
         case .member(let member):
-            guard registry.members[member.node] == nil, registry.departed[member.node] == nil else { return .known }
+            guard registry.departed[member.node] == nil else { return .known }
+            let stamp = Stamp(time: record.time, origin: record.origin)
+            if let known = registry.members[member.node], known.stamp >= stamp { return .known }
         case .departure(let departure):
             let stamp = Stamp(time: record.time, origin: record.origin)
             if let known = registry.departed[departure.node], known.stamp <= stamp { return .known }

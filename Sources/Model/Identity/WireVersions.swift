@@ -2,8 +2,8 @@
 ///
 /// Two processes use the highest version that both speak, so that nodes of adjacent versions work together while a
 /// cluster is upgraded node by node. Version 2 fetches what is missing of memory topics; version 3 tells who is
-/// present, and has records that remove members; version 4 carries errands between event loops, tells who responds, and has
-/// rows of tables.
+/// present, and has records that remove members; version 4 carries errands between event loops, tells who responds, has
+/// rows of tables, and asks for records that a log has lost.
 package struct WireVersions: Hashable, Sendable, CustomStringConvertible {
     /// The lowest version that is still spoken.
     package let lowest: UInt8
@@ -20,6 +20,8 @@ package struct WireVersions: Hashable, Sendable, CustomStringConvertible {
     package static let errands: UInt8 = 4
     /// The first version that has rows of tables.
     package static let rows: UInt8 = 4
+    /// The first version in which nodes ask each other for records that their logs have lost.
+    package static let repairs: UInt8 = 4
 
     package init(_ range: ClosedRange<UInt8>) {
         lowest = range.lowerBound

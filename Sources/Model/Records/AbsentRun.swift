@@ -12,4 +12,9 @@ package struct AbsentRun: Equatable, Sendable {
         self.from = from
         self.to = to
     }
+
+    /// Whether a record stands at one of the positions.
+    package func holds(_ record: Record) -> Bool {
+        record.origin == origin && record.slot == slot && from <= record.position && record.position <= to
+    }
 }

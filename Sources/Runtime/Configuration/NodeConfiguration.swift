@@ -52,6 +52,10 @@ package struct NodeConfiguration: Sendable {
     package var loops: Int
     /// Over how long clients are told to go elsewhere at a stop; default 5 s.
     package var drainWindow: Duration
+    /// How many bytes of closed segments are checked a second; 0 for none. Default 4 MiB.
+    package var scrubBytesPerSecond: Int
+    /// How far the beginnings of two checks of the whole log lie apart at least; default 1 h.
+    package var scrubInterval: Duration
     package var logLevel: Logger.Level
     package var logFormat: LogFormat
     /// The mask of topics created without one.
@@ -132,6 +136,8 @@ package struct NodeConfiguration: Sendable {
         loginLifetime = .seconds(3_600 * (try reader.number(.loginHours, in: 1...8_760) ?? 12))
         loops = try reader.number(.loops, in: 1...1_024) ?? cores
         drainWindow = .seconds(try reader.number(.drainSeconds, in: 0...3_600) ?? 5)
+        scrubBytesPerSecond = try reader.number(.scrubBytesPerSecond, in: 0...1 << 32) ?? 4 << 20
+        scrubInterval = .seconds(try reader.number(.scrubIntervalSeconds, in: 0...31_536_000) ?? 3_600)
         logLevel =
             try reader.value(
                 .logLevel, expected: "one of " + Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")

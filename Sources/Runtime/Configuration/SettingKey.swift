@@ -32,6 +32,8 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case testDoors = "test-doors"
     case testWireVersion = "test-wire-version"
     case loops
+    case scrubBytesPerSecond = "scrub.bytes-per-second"
+    case scrubIntervalSeconds = "scrub.interval-seconds"
     case drainSeconds = "drain-seconds"
     case logLevel = "log-level"
     case logFormat = "log-format"

@@ -74,6 +74,13 @@ package final class DirectoryStorage: Storage {
         return bytes
     }
 
+    package func readAfresh(_ name: String, at position: Int, count: Int) throws(StorageError) -> [UInt8] {
+        let file = try file(name)
+        // Written pages that are not read by others leave the memory; where that is refused they are read from there.
+        _ = posix_fadvise(file.descriptor, position, count, POSIX_FADV_DONTNEED)
+        return try read(name, at: position, count: count)
+    }
+
     package func size(of name: String) throws(StorageError) -> Int {
         let file = try file(name)
         var status = stat()
@@ -105,6 +112,14 @@ package final class DirectoryStorage: Storage {
             throw .system("cannot rename \(name)")
         }
         open.withLock { $0[newName] = $0.removeValue(forKey: name) }
+    }
+
+    package func link(_ name: String, as newName: String) throws(StorageError) {
+        guard Glibc.link(full(name), full(newName)) == 0 else {
+            if errno == ENOENT { throw .missing(name) }
+            if errno == EEXIST { throw .exists(newName) }
+            throw .system("cannot link \(name)")
+        }
     }
 
     package func syncDirectory() throws(StorageError) {

@@ -3,20 +3,25 @@ import Model
 
 /// What the log's thread does, turn by turn.
 struct LogLoop: ~Copyable {
-    private var log: Log
-    private let settings: LogThread.Settings
-    private let clocks: @Sendable () -> Now
-    private let notify: @Sendable (LogThread.Notice) -> Void
+    var log: Log
+    let settings: LogThread.Settings
+    let clocks: @Sendable () -> Now
+    let notify: @Sendable (LogThread.Notice) -> Void
     /// What is sequenced and not written yet.
     private var pending: ArraySlice<Sequenced> = []
     private var parked: [(read: TopicRead, reply: @Sendable (Result<TopicPage, StorageError>) -> Void)] = []
     private var surveys: [(read: SurveyRead, reply: @Sendable (SurveyPage?) -> Void)] = []
+    /// Reads that wait for what is damaged, and what the log's version of repairs was when they were last tried.
+    private var heldUp: [(read: TopicRead, reply: @Sendable (Result<TopicPage, StorageError>) -> Void)] = []
+    private var heldUpVersion: UInt64 = 0
+    var scrubAt: MonotonicTime
+    var passBegan: MonotonicTime
     private var toldDurable: UInt64
     private var isStalled = false
     /// When the sync that is under way began; nil while there is none.
     private var syncStartedAt: MonotonicTime?
     private var isSlow = false
-    private var hasFailed = false
+    var hasFailed = false
     private var isClosing = false
     private var retryAt = MonotonicTime.zero
     /// When what was written is to be synced at the latest.
@@ -37,7 +42,10 @@ struct LogLoop: ~Copyable {
         self.clocks = clocks
         self.notify = notify
         toldDurable = log.durableThrough
-        houseAt = clocks().monotonic + settings.housekeepingInterval
+        let now = clocks().monotonic
+        houseAt = now + settings.housekeepingInterval
+        passBegan = now
+        scrubAt = settings.scrubRate > 0 ? now + settings.scrubDelay : .distantFuture
     }
 
     static func cost(of batch: some Sequence<Sequenced>) -> Int {
@@ -52,13 +60,18 @@ struct LogLoop: ~Copyable {
             write(written)
             answerParked()
             answerSurveys()
+            if clocks().monotonic >= scrubAt { scrub() }
+            if log.hasSuspects { examine() }
             if let ticket = nextSync(at: clocks().monotonic) {
                 syncStartedAt = clocks().monotonic
                 syncs.put(ticket)
             }
             tellDurable()
             watchSync()
-            if clocks().monotonic >= houseAt, !hasFailed { keepHouse() }
+            if clocks().monotonic >= houseAt, !hasFailed {
+                keepHouse()
+                writeRepairs()
+            }
         }
         syncs.put(nil)
         end()
@@ -116,6 +129,18 @@ struct LogLoop: ~Copyable {
             do { reply(.success(try log.scan(scan))) } catch { reply(.failure(error)) }
         case .ring(let topic, let partition, let offset, let byteLimit, let reply):
             reply(log.ring(of: topic, partition, after: offset, byteLimit: byteLimit))
+        case .beginBackup(let reply):
+            // What was put down before it is part of it.
+            write { _ in }
+            do { reply(.success(try log.beginBackup())) } catch { reply(.failure(error)) }
+        case .endBackup(let reply):
+            do { try log.endBackup() } catch { notify(.housekeepingFailed(error)) }
+            reply()
+        case .beginRepairs: beginRepairs()
+        case .mend(let records): log.mend(records)
+        case .resolve(let run, let outcome):
+            log.resolve(run, outcome)
+            writeRepairs()
         case .synced(let ticket, nil):
             syncStartedAt = nil
             log.synced(ticket)
@@ -162,7 +187,7 @@ struct LogLoop: ~Copyable {
         notify(.stalled(error))
     }
 
-    private mutating func fail(_ error: StorageError) {
+    mutating func fail(_ error: StorageError) {
         guard !hasFailed else { return }
         hasFailed = true
         notify(.failed(error))
@@ -185,12 +210,19 @@ struct LogLoop: ~Copyable {
     }
 
     private mutating func answerParked() {
+        if log.repairVersion != heldUpVersion {
+            heldUpVersion = log.repairVersion
+            parked += heldUp
+            heldUp = []
+        }
         guard !parked.isEmpty else { return }
         var waiting: [(read: TopicRead, reply: @Sendable (Result<TopicPage, StorageError>) -> Void)] = []
         for (read, reply) in parked {
             do {
                 if let page = try log.read(asFarAsWritten(read), at: clocks().wall) {
                     reply(.success(page))
+                } else if !log.isAhead(asFarAsWritten(read)) {
+                    heldUp.append((read, reply))
                 } else {
                     waiting.append((read, reply))
                 }
@@ -242,9 +274,10 @@ struct LogLoop: ~Copyable {
             }
         }
         tellDurable()
-        for (_, reply) in parked { reply(.failure(.failed("the log is closed"))) }
+        for (_, reply) in parked + heldUp { reply(.failure(.failed("the log is closed"))) }
         parked = []
         for (_, reply) in surveys { reply(nil) }
         surveys = []
+        heldUp = []
     }
 }

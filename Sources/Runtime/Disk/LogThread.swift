@@ -22,6 +22,12 @@ package final class LogThread: Sendable {
         case housekeeping(Housekeeping)
         /// Keeping house failed; it is tried again.
         case housekeepingFailed(StorageError)
+        /// Parts of the log are damaged; what may have stood there is to be asked for from peers.
+        case damaged(FoundDamage)
+        /// What peers gave stands in the log again.
+        case mended(Mended)
+        /// What has been counted of damage, and how many stretches may still come back.
+        case repairs(RepairCounters, pending: Int)
     }
 
     /// The thread's own bounds.
@@ -37,6 +43,12 @@ package final class LogThread: Sendable {
         package var slowSyncLimit: Duration = .seconds(3)
         /// How many bytes may wait to be written before ``LogThread/hasRoom`` is false. Default 64 MiB.
         package var backlogLimit = 64 << 20
+        /// How many bytes of closed segments are checked a second; 0 for none. Default 4 MiB.
+        package var scrubRate = 4 << 20
+        /// How far the beginnings of two passes over the log lie apart at least. Default 1 h.
+        package var scrubInterval: Duration = .seconds(3_600)
+        /// How long after the start the first pass begins. Default 1 s.
+        package var scrubDelay: Duration = .seconds(1)
 
         package init() {}
     }
@@ -138,6 +150,23 @@ package final class LogThread: Sendable {
         mailbox.put(.ring(topic, partition, after: offset, byteLimit: byteLimit, reply))
     }
 
+    /// Fixes the present moment as files for a backup.
+    package func beginBackup(reply: @escaping @Sendable (Result<BackupListing, StorageError>) -> Void) {
+        mailbox.put(.beginBackup(reply))
+    }
+
+    /// Lets go of a backup's files.
+    package func endBackup(reply: @escaping @Sendable () -> Void) { mailbox.put(.endBackup(reply)) }
+
+    /// Begins to see to what is damaged; to be called once whoever is notified can ask peers.
+    package func beginRepairs() { mailbox.put(.beginRepairs) }
+
+    /// Takes records that a peer gave back.
+    package func mend(_ records: [Record]) { mailbox.put(.mend(records)) }
+
+    /// Takes what holders said of a run that was asked for, and writes back what has come.
+    package func resolve(_ run: AbsentRun, _ outcome: RepairOutcome) { mailbox.put(.resolve(run, outcome)) }
+
     /// Writes and syncs what waits, makes a checkpoint and ends both threads; reads that still wait get an error.
     package func close() {
         let threads = threads.withLock { threads in
@@ -159,6 +188,11 @@ enum LogCommand: Sendable {
     case statistics(TopicName, UInt32, @Sendable (TopicStatistics) -> Void)
     case scan(JournalScan, @Sendable (Result<ScanChunk, StorageError>) -> Void)
     case ring(TopicName, Partition, after: UInt64, byteLimit: Int, @Sendable ([RingItem]) -> Void)
+    case beginBackup(@Sendable (Result<BackupListing, StorageError>) -> Void)
+    case endBackup(@Sendable () -> Void)
+    case beginRepairs
+    case mend([Record])
+    case resolve(AbsentRun, RepairOutcome)
     case synced(SyncTicket, StorageError?)
     case close
 }

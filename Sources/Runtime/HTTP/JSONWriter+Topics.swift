@@ -80,6 +80,24 @@ extension JSONWriter {
         cursor(page.cursor)
         key("more")
         bool(page.more)
+        // What damage has taken and no holder could give; there is hardly ever any.
+        if !page.gaps.isEmpty {
+            key("gaps")
+            beginArray()
+            for gap in page.gaps {
+                beginObject()
+                key("partition")
+                string(gap.partition.description)
+                key("from")
+                unsigned(gap.from)
+                key("to")
+                unsigned(gap.to)
+                key("reason")
+                string(gap.reason.rawValue)
+                endObject()
+            }
+            endArray()
+        }
         endObject()
     }
 

@@ -33,6 +33,7 @@ struct RESTDoor: Sendable {
         }
         router.get("/api/v1/tables/**") { request, context in await answer { try await table(request, context) } }
         router.post("/api/v1/query") { request, context in await answer { try await query(request, context) } }
+        BackupDoor(services: services) { principal($0) }.addRoutes(to: router)
         router.get("/api/v1/cluster") { request, _ in await answer { try await cluster(request) } }
         router.post("/api/v1/cluster/leave") { request, context in
             await work { try await leave(request, context) }

@@ -12,6 +12,10 @@ package struct ControlOutlets: Sendable {
     package var read: @Sendable (JournalRead, @escaping @Sendable (JournalChunk?) -> Void) -> Void
     /// Reads the ring of a memory topic for a peer.
     package var readRing: @Sendable (RingRead, @escaping @Sendable (RingChunk) -> Void) -> Void
+    /// Gives the log records back that it has lost.
+    package var mend: @Sendable ([Record]) -> Void
+    /// Tells the log what holders said of a run that it has lost.
+    package var resolve: @Sendable (AbsentRun, WantOutcome) -> Void
     /// Tells every loop what became replicated.
     package var replicated: @Sendable (UInt64) -> Void
     /// Tells every loop who came, went, changed, or began or ceased to type.
@@ -27,6 +31,7 @@ package struct ControlOutlets: Sendable {
         bus: NanomsgBus, gossip: GossipSocket,
         read: @escaping @Sendable (JournalRead, @escaping @Sendable (JournalChunk?) -> Void) -> Void,
         readRing: @escaping @Sendable (RingRead, @escaping @Sendable (RingChunk) -> Void) -> Void,
+        mend: @escaping @Sendable ([Record]) -> Void, resolve: @escaping @Sendable (AbsentRun, WantOutcome) -> Void,
         replicated: @escaping @Sendable (UInt64) -> Void, presence: @escaping @Sendable ([PresenceEvent]) -> Void,
         errand: @escaping @Sendable ([UInt8], _ loop: Int, _ from: NodeID?) -> Void,
         conflict: @escaping @Sendable () -> Void, removed: @escaping @Sendable () -> Void
@@ -35,6 +40,8 @@ package struct ControlOutlets: Sendable {
         self.gossip = gossip
         self.read = read
         self.readRing = readRing
+        self.mend = mend
+        self.resolve = resolve
         self.replicated = replicated
         self.presence = presence
         self.errand = errand
@@ -256,6 +263,8 @@ package final class ControlDriver: Sendable {
                 }
             case .replication(.readRing(let peer, let boot, let read)):
                 outlets.readRing(read) { self.post(.ring($0, for: peer, boot: boot)) }
+            case .replication(.mend(let records)): outlets.mend(records)
+            case .replication(.resolve(let run, let outcome)): outlets.resolve(run, outcome)
             case .replication(.replicated(let sequence)): outlets.replicated(sequence)
             case .replication(.interestConfirmed(_, let id)):
                 let confirmed = confirmations.withLock { $0.removeValue(forKey: id) }

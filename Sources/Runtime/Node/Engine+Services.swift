@@ -121,6 +121,16 @@ extension Engine: NodeServices {
         }
     }
 
+    package func beginBackup() async -> Result<BackupDescription, Refusal> { await backups.begin() }
+
+    package func readBackup(
+        _ id: String, file: String, at position: Int, count: Int
+    ) async -> Result<[UInt8], Refusal> {
+        await backups.read(id, file: file, at: position, count: count)
+    }
+
+    package func endBackup(_ id: String) async -> Bool { await backups.end(id) }
+
     package func unreadiness() async -> String? {
         if isStopping.load(ordering: .relaxed) { return "this node is stopping" }
         if let trouble = ledger.trouble { return trouble }
@@ -150,12 +160,28 @@ extension Engine: NodeServices {
                 help: "How far the system's clock has jumped ahead of the time that the node goes by.",
                 samples: [Metric.Sample(Double(SystemCalendar.shared.deviation) / 1_000)]),
         ]
+        metrics += repairMetrics
         do {
             metrics += try await control.inspect { plane, now in plane.metrics(at: now) }
         } catch {
             logger.debug("the control plane has stopped", metadata: ["error": "\(error)"])
         }
         return metrics
+    }
+
+    private var repairMetrics: [Metric] {
+        let (counted, pending) = wiring.repairs
+        return [
+            Metric("roost_scrub_bytes_total", .counter, help: "Bytes of closed segments checked.", counted.bytesScrubbed),
+            Metric("roost_scrub_passes_total", .counter, help: "Times that every closed segment was checked.", counted.passes),
+            Metric("roost_log_damaged_parts_total", .counter, help: "Damaged parts of segments found.", counted.partsFound),
+            Metric(
+                "roost_log_records_mended_total", .counter, help: "Records written back that peers gave.",
+                counted.recordsMended),
+            Metric(
+                "roost_log_stretches_missing", .gauge,
+                help: "Stretches of journals that are damaged here and for which not every member was asked.", pending),
+        ]
     }
 
     private func linkMetrics(_ link: String, _ counters: LinkCounters, unit: String) -> [Metric] {

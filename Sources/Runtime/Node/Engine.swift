@@ -18,6 +18,8 @@ package final class Engine: Sendable {
     let control: ControlDriver
     let bus: NanomsgBus
     let gossip: GossipSocket
+    let wiring: Wiring
+    let backups: Backups
     private let lock: DirectoryLock
     let tell: @Sendable (EngineEvent) -> Void
     private let group: MultiThreadedEventLoopGroup
@@ -46,11 +48,13 @@ package final class Engine: Sendable {
 
         usage = ProcessUsage(at: settings.clock().monotonic)
         let wiring = Wiring()
+        self.wiring = wiring
         let clock = settings.clock
         ledger = SharedLedger(
             sequencer: Sequencer(start: SequencerStart(origin: run.origin, recovered: recovered)), loops: settings.loops,
             clock: { clock().wall }, post: { wiring.post($0) }, posted: { wiring.wake() }, hasRoom: { wiring.hasRoom })
         log = LogThread(log: opened, storage: storage, settings: settings.logThread, clocks: clock) { wiring.notice($0) }
+        backups = Backups(log: log, storage: storage, identity: identity, epoch: run.epoch, clock: clock)
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         queries = QueryDesk(
             settings: settings.queries,
@@ -100,6 +104,8 @@ package final class Engine: Sendable {
                     reply(RingChunk($0, of: read.place))
                 }
             },
+            mend: { [log] records in log.mend(records) },
+            resolve: { [log] run, outcome in log.resolve(run, outcome == .settled ? .settled : .unavailable) },
             replicated: { wiring.replicated($0) }, presence: { wiring.presenceChanged($0) },
             errand: { [self] bytes, loop, peer in deliver(bytes, to: loop, from: peer) },
             conflict: {
@@ -117,6 +123,7 @@ package final class Engine: Sendable {
             })
         wiring.onAttached { [self] in attachedPorts }
         control.start(outlets)
+        log.beginRepairs()
         let now = clock().wall
         ledger.sequence(from: nil) { sequencer, batch in sequencer.introduce(name: settings.name, at: now, into: &batch) }
         startCounting()
@@ -236,9 +243,6 @@ package final class Engine: Sendable {
     private static func report(_ recovered: Recovered, logger: Logger) {
         logger.info(
             "log opened", metadata: ["records": "\(recovered.records)", "sequence": "\(recovered.lastSequence)"])
-        for hole in recovered.holes {
-            logger.error("a damaged part of the log is kept out of service", metadata: ["place": "\(hole)"])
-        }
         if let cut = recovered.cut {
             logger.notice("an unfinished write was cut off the log", metadata: ["place": "\(cut)"])
         }

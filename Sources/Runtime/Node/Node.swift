@@ -226,6 +226,8 @@ extension EngineSettings {
             loops: configuration.loops, messageLimit: configuration.limits.messageBytes,
             replicas: configuration.replicas)
         versions = configuration.wireVersions
+        logThread.scrubRate = configuration.scrubBytesPerSecond
+        logThread.scrubInterval = configuration.scrubInterval
         queries.time = configuration.limits.queryTime
         queries.rows = configuration.limits.queryRows
         queries.bytes = configuration.limits.queryBytes

@@ -55,6 +55,14 @@ package protocol NodeServices: Sendable {
     ///
     /// - Parameter isForced: also when fewer members than a majority are reachable, which may be a partition's side.
     func forget(_ member: String, isForced: Bool, user: String) async -> Result<RemovedMember, Refusal>
+    /// Fixes the present moment for a backup, one at a time.
+    func beginBackup() async -> Result<BackupDescription, Refusal>
+
+    /// Reads a part of one of its files.
+    func readBackup(_ id: String, file: String, at position: Int, count: Int) async -> Result<[UInt8], Refusal>
+
+    /// Lets go of it; false where none has this id.
+    func endBackup(_ id: String) async -> Bool
 
     /// Whether the node can do its work: nil, or a sentence that says what fails. A dead peer is no reason.
     func unreadiness() async -> String?

@@ -14,6 +14,7 @@ final class Wiring: Sendable {
         var ledger: SharedLedger?
         var logger: Logger?
         var ports: (@Sendable () -> [FrontPort])?
+        var repairs = (counters: RepairCounters(), pending: 0)
         var mustWakeLog = false
         var mustWakeControl = false
     }
@@ -54,6 +55,9 @@ final class Wiring: Sendable {
         control?.wake()
     }
 
+    /// What the log has counted of damage, and how many stretches may still come back.
+    var repairs: (counters: RepairCounters, pending: Int) { state.withLock { $0.repairs } }
+
     func replicated(_ sequence: UInt64) {
         for port in state.withLock({ $0.ports })?() ?? [] { port.replicated(through: sequence) }
     }
@@ -88,6 +92,18 @@ final class Wiring: Sendable {
             control?.post(.accepting(false))
         case .housekeeping(let done):
             logger?.debug("log kept in order", metadata: ["dropped": "\(done.dropped)", "rewritten": "\(done.rewritten)"])
+        case .damaged(let found):
+            for hole in found.holes {
+                logger?.error(
+                    "a part of the log is damaged; it is not served, and peers are asked for what stood there",
+                    metadata: ["place": "\(hole)"])
+            }
+            control?.post(.wanting(found.wanted))
+        case .mended(let mended):
+            logger?.notice(
+                "a damaged segment was written anew with what peers hold",
+                metadata: ["file": "\(mended.file)", "records": "\(mended.records)"])
+        case .repairs(let counters, let pending): state.withLock { $0.repairs = (counters, pending) }
         case .housekeepingFailed(let error):
             logger?.warning("the log could not be kept in order", metadata: ["error": "\(error)"])
         }
@@ -97,7 +113,11 @@ final class Wiring: Sendable {
 extension JournalScan {
     /// What a lane asks for, as the log is asked.
     init(_ read: JournalRead) {
-        self.init(origin: read.origin, from: read.from, expected: read.after, byteLimit: read.byteLimit)
+        if let run = read.run {
+            self.init(run, from: read.from, byteLimit: read.byteLimit)
+        } else {
+            self.init(origin: read.origin, from: read.from, expected: read.after, byteLimit: read.byteLimit)
+        }
     }
 }
 
@@ -111,7 +131,8 @@ extension JournalChunk {
                 case .absent(let run): .absent(run)
                 }
             },
-            next: chunk.nextSequence, isAtEnd: chunk.reachedEnd, needsSnapshot: chunk.needsSnapshot)
+            next: chunk.nextSequence, isAtEnd: chunk.reachedEnd, needsSnapshot: chunk.needsSnapshot,
+            isHeldUp: chunk.isHeldUp)
     }
 }
 

@@ -29,17 +29,32 @@ struct RESTClient {
 
     /// The answer's JSON: what is under `data` where the answer has it.
     func call(_ method: HTTPMethod, _ path: String, body: [UInt8]? = nil) async throws(CommandFailure) -> JSONView {
+        let (status, bytes, address) = try await ask(method, path, body)
+        return try read(status, bytes, from: address)
+    }
+
+    /// The bytes of an answer that is no JSON.
+    func bytes(_ path: String) async throws(CommandFailure) -> [UInt8] {
+        let (status, bytes, address) = try await ask(.GET, path, nil)
+        guard (200..<300).contains(status) else {
+            _ = try read(status, bytes, from: address)
+            throw .broken("\(address) answered \(status)")
+        }
+        return bytes
+    }
+
+    private func ask(
+        _ method: HTTPMethod, _ path: String, _ body: [UInt8]?
+    ) async throws(CommandFailure) -> (status: Int, bytes: [UInt8], address: ServerAddress) {
         var failure = CommandFailure.unreachable("no address was given")
         for address in addresses {
-            let (status, bytes): (Int, [UInt8])
             do throws(CommandFailure) {
-                (status, bytes) = try await exchange(address, method, path, body)
+                let (status, bytes) = try await exchange(address, method, path, body)
+                return (status, bytes, address)
             } catch {
                 guard case .unreachable = error else { throw error }
                 failure = error
-                continue
             }
-            return try read(status, bytes, from: address)
         }
         throw failure
     }

@@ -47,6 +47,8 @@ struct LaneEnd {
     /// Whose announcements every reachable peer has taken.
     var confirmed: [UInt64] = []
     var outdated: [(peer: NodeID, version: UInt8)] = []
+    var mended: [Record] = []
+    var resolved: [(run: AbsentRun, outcome: WantOutcome)] = []
 
     var id: NodeID { ledger.origin.node }
 
@@ -76,6 +78,8 @@ struct LaneEnd {
             case .errand(_, let bytes, _): errands.append(String(decoding: bytes, as: UTF8.self))
             case .errandLost(let parcel): lost.append(parcel)
             case .interestConfirmed(_, let id): confirmed.append(id)
+            case .mend(let records): mended += records
+            case .resolve(let run, let outcome): resolved.append((run, outcome))
             case .readRing, .cycle, .malformed: break
             }
         }

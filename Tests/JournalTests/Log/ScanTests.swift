@@ -9,6 +9,7 @@ struct ScanTests {
     private let storage = MemoryStorage()
 
     private func scan(_ log: Log, _ origin: Origin = .first, bytes: Int = 1 << 20) throws -> [ScanChunk.Item] {
+        var log = log
         var items: [ScanChunk.Item] = []
         var expected = [UInt64](repeating: 0, count: Slot.count)
         var next: UInt64 = 1

@@ -74,6 +74,24 @@ struct StorageContractTests {
         }
     }
 
+    @Test("keeps a file's content under a second name, whatever becomes of the first", arguments: StorageKind.allCases)
+    func links(kind: StorageKind) throws {
+        try kind.with { storage in
+            try storage.create("a")
+            try storage.append([1, 2], to: "a")
+            try storage.link("a", as: "held")
+            #expect(throws: StorageError.exists("held")) { try storage.link("a", as: "held") }
+            #expect(throws: StorageError.missing("z")) { try storage.link("z", as: "y") }
+            try storage.create("b")
+            try storage.append([7], to: "b")
+            try storage.rename("b", to: "a")
+            #expect(try storage.read("held", at: 0, count: 9) == [1, 2])
+            #expect(try storage.readAfresh("a", at: 0, count: 9) == [7])
+            try storage.remove("a")
+            #expect(try storage.read("held", at: 1, count: 9) == [2])
+        }
+    }
+
     @Test("carries a log through segments, checkpoints, rewriting and opening", arguments: StorageKind.allCases)
     func log(kind: StorageKind) throws {
         try kind.with { storage in

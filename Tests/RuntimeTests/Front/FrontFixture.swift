@@ -170,6 +170,14 @@ final class LoneNode: NodeServices {
         ClusterStatus(identity: identity, members: [], vector: VersionVector(), digest: 7)
     }
 
+    func beginBackup() async -> Result<BackupDescription, Refusal> { .failure(.notSupported("no log is behind it")) }
+
+    func readBackup(
+        _ id: String, file: String, at position: Int, count: Int
+    ) async -> Result<[UInt8], Refusal> { .failure(.notSupported("no log is behind it")) }
+
+    func endBackup(_ id: String) async -> Bool { false }
+
     func unreadiness() async -> String? { "the disk is gone" }
 
     func leave(user: String) async -> Result<RemovedMember, Refusal> {

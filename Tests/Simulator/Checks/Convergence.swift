@@ -17,6 +17,9 @@ package struct Convergence {
         guard let first = running.first else { return "no node runs" }
         for process in running {
             let held = process.ledger.sequencer.vector
+            guard process.disk.log.pendingRepairs == 0, process.plane.replication.wantCount == 0 else {
+                return "node \(process.node.index) has not repaired all that is damaged"
+            }
             guard process.plane.replication.durableVector == held else {
                 return "node \(process.node.index) has records that are not durable"
             }
@@ -89,6 +92,17 @@ extension VirtualProcess {
             return page?.messages.first?.record.message.map { String(decoding: $0.payload, as: UTF8.self) }
         } catch {
             preconditionFailure("a row could not be read: \(error)")
+        }
+    }
+
+    /// What a topic's history tells as lost on this node.
+    package func historyGaps(of name: TopicName) -> [Gap] {
+        guard let topic = ledger.sequencer.registry.topic(name) else { return [] }
+        let read = TopicRead(
+            topic: name, generation: topic.generation, mode: .history(since: .beginning, until: nil),
+            messageLimit: .max, byteLimit: .max)
+        do { return try disk.withLog({ log in try log.read(read, at: node.wall) })?.gaps ?? [] } catch {
+            preconditionFailure("a history could not be read: \(error)")
         }
     }
 

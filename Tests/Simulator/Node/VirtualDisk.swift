@@ -3,14 +3,18 @@ import Journal
 import Model
 
 /// A node's log thread: appends a little later, syncs in groups, answers reads.
-final class VirtualDisk {
+package final class VirtualDisk {
     private unowned let world: World
     private unowned let node: VirtualNode
     private let storage: MemoryStorage
-    private(set) var log: Log
+    package private(set) var log: Log
     private var pending: [Sequenced] = []
     private var parked: [(read: TopicRead, reply: (TopicPage) -> Void)] = []
+    private var heldUp: [(read: TopicRead, reply: (TopicPage) -> Void)] = []
+    private var heldUpVersion: UInt64 = 0
     private var isAppendScheduled = false
+    /// Told what the log has lost and what is to be asked for.
+    var onDamage: (FoundDamage) -> Void = { _ in }
     private var isStopped = false
     private(set) var isStalled = false
     /// Told when everything up to a local sequence survives a power cut.
@@ -39,10 +43,51 @@ final class VirtualDisk {
 
     func skip(_ run: AbsentRun) { log.skip(run) }
 
+    /// Begins to see to damage.
+    func beginRepairs() {
+        do {
+            let found = try log.beginRepairs()
+            if !found.isEmpty { onDamage(found) }
+        } catch { preconditionFailure("damage could not be looked at: \(error)") }
+    }
+
+    /// Checks the next part of the closed segments.
+    package func scrub() {
+        do { _ = try log.scrub() } catch { preconditionFailure("a scrub failed: \(error)") }
+        examine()
+    }
+
+    /// Takes what a peer gave back.
+    func mend(_ records: [Record]) { log.mend(records) }
+
+    /// Takes what holders said of a run, and writes back what has come.
+    func resolve(_ run: AbsentRun, _ outcome: RepairOutcome) {
+        log.resolve(run, outcome)
+        writeRepairs()
+    }
+
+    private func writeRepairs() {
+        do {
+            while try log.writeRepairs() != nil {}
+        } catch StorageError.full {} catch { preconditionFailure("repairs could not be written: \(error)") }
+        tellDurable()
+        answerParked()
+    }
+
+    private func examine() {
+        guard log.hasSuspects else { return }
+        do {
+            let found = try log.examineSuspects()
+            if !found.isEmpty { onDamage(found) }
+        } catch { preconditionFailure("damage could not be looked at: \(error)") }
+        answerParked()
+    }
+
     /// Reads one origin's records a little later.
     func scan(_ scan: JournalScan, reply: @escaping (ScanChunk) -> Void) {
         later(duration(\.readTime)) { disk in
             do { reply(try disk.log.scan(scan)) } catch { preconditionFailure("a scan failed: \(error)") }
+            disk.examine()
         }
     }
 
@@ -68,6 +113,8 @@ final class VirtualDisk {
         do { _ = try log.keepHouse(at: wall) } catch StorageError.full {} catch {
             preconditionFailure("keeping house failed: \(error)")
         }
+        examine()
+        writeRepairs()
         tellDurable()
     }
 
@@ -138,15 +185,27 @@ final class VirtualDisk {
 
     private func answerParked() {
         var waiting: [(read: TopicRead, reply: (TopicPage) -> Void)] = []
-        let all = parked
+        var all = parked
         parked = []
+        if log.repairVersion != heldUpVersion {
+            heldUpVersion = log.repairVersion
+            all += heldUp
+            heldUp = []
+        }
         for (read, reply) in all {
             do {
-                if let page = try log.read(read, at: node.wall) { reply(page) } else { waiting.append((read, reply)) }
+                if let page = try log.read(read, at: node.wall) {
+                    reply(page)
+                } else if log.isAhead(read) {
+                    waiting.append((read, reply))
+                } else {
+                    heldUp.append((read, reply))
+                }
             } catch {
                 preconditionFailure("a read failed: \(error)")
             }
         }
         parked = waiting + parked
+        examine()
     }
 }

@@ -139,6 +139,33 @@ package final class VirtualNode {
         }
     }
 
+    /// A copy of everything on its disk, as a backup would have it.
+    package func copyDisk() -> MemoryStorage { MemoryStorage(storage.contents) }
+
+    /// Puts an older copy of its disk in the place of what it has.
+    package func restoreDisk(_ copy: MemoryStorage) {
+        precondition(process == nil, "a running process needs its disk")
+        storage = copy
+        world.note("restores", node: index)
+    }
+
+    /// The files of closed segments, oldest first; while no process runs also the last one's.
+    package var segmentFiles: [String] { storage.contents.keys.filter { $0.hasPrefix("log-") }.sorted() }
+
+    /// Damages one of the files at a place that chance chooses: bits turn over, a stretch becomes zeros, or the end is
+    /// gone.
+    package func damage(_ file: String, random: inout RandomSource) {
+        let size = storage.contents[file]?.count ?? 0
+        guard size > 0 else { return }
+        let position = Int.random(in: 0..<size, using: &random)
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0, 1: storage.flip(bit: Int.random(in: 0..<8, using: &random), ofByte: position, in: file)
+        case 2: storage.clear(position..<min(size, position + Int.random(in: 1...600, using: &random)), in: file)
+        default: storage.cut(file, to: position)
+        }
+        world.note("damages", node: index, UInt64(position))
+    }
+
     /// Gives the node an empty disk, as if it were lost for good.
     package func loseDisk() {
         precondition(process == nil, "a running process needs its disk")

@@ -10,7 +10,7 @@ package final class VirtualProcess {
     package let boot: Boot
     unowned let world: World
     let ledger: VirtualLedger
-    let disk: VirtualDisk
+    package let disk: VirtualDisk
     package private(set) var plane: ControlPlane
     var links = VirtualLinks()
     private(set) var front: Front?
@@ -82,9 +82,14 @@ package final class VirtualProcess {
             ledger.trouble = isStalled ? "the disk takes no records" : nil
             post(.accepting(!isStalled))
         }
+        disk.onDamage = { [unowned self] found in
+            world.note("damage", node: node.index, UInt64(found.holes.count))
+            post(.wanting(found.wanted))
+        }
         ledger.sequence { [name = "node-\(node.index)"] sequencer, wall, batch in
             sequencer.introduce(name: name, at: wall, into: &batch)
         }
+        disk.beginRepairs()
         post(.join(node.index == 0 ? [VirtualLinks.endpoint(of: 1)] : [VirtualLinks.endpoint(of: 0)]))
         sayHello()
     }
@@ -174,13 +179,17 @@ package final class VirtualProcess {
             guard let peerBoot = links.bus[peer] else { return }
             world.transmit(.sealed(frame, to: peerBoot), .bus, from: node.index, boot: boot, to: peer)
         case .read(let purpose, let read):
-            let scan = JournalScan(
-                origin: read.origin, from: read.from, expected: read.after, byteLimit: read.byteLimit)
+            let scan =
+                read.run.map { JournalScan($0, from: read.from, byteLimit: read.byteLimit) }
+                ?? JournalScan(
+                    origin: read.origin, from: read.from, expected: read.after, byteLimit: read.byteLimit)
             disk.scan(scan) { [weak self] chunk in self?.post(.chunk(JournalChunk(chunk), for: purpose)) }
         case .readRing(let peer, let boot, let read):
             disk.ring(read) { [weak self] items in
                 self?.post(.ring(RingChunk(items, of: read.place), for: peer, boot: boot))
             }
+        case .mend(let records): disk.mend(records)
+        case .resolve(let run, let outcome): disk.resolve(run, outcome == .settled ? .settled : .unavailable)
         case .replicated(let sequence):
             replicatedThrough = sequence
             world.note("replicated", node: node.index, sequence, isShown: false)
@@ -232,6 +241,7 @@ extension JournalChunk {
                 case .absent(let run): .absent(run)
                 }
             },
-            next: chunk.nextSequence, isAtEnd: chunk.reachedEnd, needsSnapshot: chunk.needsSnapshot)
+            next: chunk.nextSequence, isAtEnd: chunk.reachedEnd, needsSnapshot: chunk.needsSnapshot,
+            isHeldUp: chunk.isHeldUp)
     }
 }

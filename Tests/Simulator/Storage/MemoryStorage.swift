@@ -102,6 +102,13 @@ package final class MemoryStorage: Storage {
         }
     }
 
+    package func link(_ name: String, as newName: String) throws(StorageError) {
+        try change { state throws(StorageError) in
+            guard state.directory[newName] == nil else { throw .exists(newName) }
+            state.directory[newName] = try state.file(name)
+        }
+    }
+
     package func syncDirectory() throws(StorageError) {
         try access { state throws(StorageError) in
             if let failure = state.syncFailure { throw failure }
@@ -168,6 +175,28 @@ package final class MemoryStorage: Storage {
             guard let file = state.directory[name] else { return }
             state.files[file]!.bytes[position] ^= 1 << UInt8(bit)
             if position < state.files[file]!.synced.count { state.files[file]!.synced[position] ^= 1 << UInt8(bit) }
+        }
+    }
+
+    /// Makes a stretch of a file zeros, whatever was synced.
+    package func clear(_ range: Range<Int>, in name: String) {
+        change(name) { bytes in
+            for index in range where index < bytes.count { bytes[index] = 0 }
+        }
+    }
+
+    /// Takes the end of a file away, whatever was synced.
+    package func cut(_ name: String, to size: Int) {
+        change(name) { bytes in
+            if bytes.count > size { bytes.removeLast(bytes.count - size) }
+        }
+    }
+
+    private func change(_ name: String, _ body: @Sendable (inout [UInt8]) -> Void) {
+        state.withLock { state in
+            guard let file = state.directory[name] else { return }
+            body(&state.files[file]!.bytes)
+            body(&state.files[file]!.synced)
         }
     }
 

@@ -33,6 +33,10 @@ struct Lane {
     var waitingPulls: [PullService] = []
     /// What the peer wants of a ring here, newest question only.
     var waitingFetch: FetchService?
+    /// What the peer has lost and asks for, newest question only.
+    var waitingMend: MendService?
+    /// What this node has lost and asks the peer for, and when it asked or was last given something.
+    var askedMend: (run: AbsentRun, at: MonotonicTime)?
 
     /// What this node sends.
     struct Outbound {
@@ -70,6 +74,8 @@ struct Lane {
         var staleReads = 0
         /// The local sequence up to which own records are sent once all of `prepared` is.
         var preparedThrough: UInt64 = 0
+        /// When own records are read on that the log could not give because they are damaged.
+        var heldUpUntil = MonotonicTime.zero
         /// The local sequence up to which own records were sent.
         var ownThrough: UInt64 = 0
         /// The local sequence up to which the peer has synced all own records.
@@ -144,6 +150,13 @@ struct Lane {
     struct PullService {
         let origin: Origin
         var after: [UInt64]
+        var next: UInt64 = 0
+        var isReading = false
+    }
+
+    /// A peer's question for what it has lost being served.
+    struct MendService {
+        let run: AbsentRun
         var next: UInt64 = 0
         var isReading = false
     }

@@ -37,6 +37,10 @@ package enum LaneItem: Sendable {
     case presenceSet(version: UInt64, isFirst: Bool, isLast: Bool, [(key: PresenceKey, entry: PresenceEntry)])
     /// What one of the sender's event loops has to tell the peer's event loop of a number, which alone can read it.
     case errand(loop: Int, [UInt8])
+    /// Asks for the records of a run that the sender had and has lost.
+    case mend(AbsentRun)
+    /// Of a run that was asked for, everything that the sender holds has been sent.
+    case mended(AbsentRun)
 }
 
 /// The last offset that an origin gave in its share of a memory topic.
@@ -64,6 +68,7 @@ extension LaneItem {
         case .record(let record): record.needs
         case .presence, .presenceSet: WireVersions.presence
         case .errand: WireVersions.errands
+        case .mend, .mended: WireVersions.repairs
         default: WireVersions.spoken.lowest
         }
     }
@@ -87,10 +92,7 @@ extension LaneItem {
             record.encode(into: &writer)
         case .absent(let run):
             writer.u8(3)
-            writer.origin(run.origin)
-            writer.u8(run.slot.index)
-            writer.varint(run.from)
-            writer.varint(run.to)
+            writer.run(run)
         case .vector(let vector):
             writer.u8(4)
             vector.encode(into: &writer)
@@ -151,6 +153,12 @@ extension LaneItem {
             writer.u8(18)
             writer.varint(UInt64(loop))
             writer.run(bytes)
+        case .mend(let run):
+            writer.u8(19)
+            writer.run(run)
+        case .mended(let run):
+            writer.u8(20)
+            writer.run(run)
         }
     }
 
@@ -202,6 +210,8 @@ extension LaneItem {
         case 18:
             let loop = try reader.count(upTo: maximumEntries)
             return .errand(loop: loop, Array(try reader.run()))
+        case 19: return .mend(try reader.absentRun())
+        case 20: return .mended(try reader.absentRun())
         case let kind: throw .invalid("lane item kind \(kind)")
         }
     }
@@ -222,6 +232,13 @@ extension ByteWriter {
     fileprivate mutating func origin(_ origin: Origin) {
         u64(origin.node.rawValue)
         u64(origin.epoch.rawValue)
+    }
+
+    fileprivate mutating func run(_ run: AbsentRun) {
+        origin(run.origin)
+        u8(run.slot.index)
+        varint(run.from)
+        varint(run.to)
     }
 
     fileprivate mutating func place(_ place: MemoryPlace) {

@@ -21,7 +21,8 @@ package struct LogPlace: Hashable, Comparable, Sendable, CustomStringConvertible
 }
 
 /// The form of a segment: a header of 32 bytes (magic, version, CRC of both; where the segment before it ended, CRC of
-/// that), then batches.
+/// that), then batches. A segment that was written anew says instead of a place before it the number 2⁶⁴ − 1 and its own
+/// length.
 ///
 /// A batch is a header of 36 bytes (magic, length of what follows, number of records, first sequence, the place known
 /// durable when it was written, CRC of all that) and frames. A frame is its payload's length, the CRC of length and
@@ -52,6 +53,11 @@ enum SegmentFormat {
         place.append(integer: previous.segment)
         place.append(integer: UInt32(previous.length))
         return header + place + checksum(of: place)
+    }
+
+    /// The header of a segment that was written anew and is so long in all: it names no segment before it.
+    static func header(ofLength length: Int) -> [UInt8] {
+        header(after: LogPlace(segment: .max, length: length))
     }
 
     private static func checksum(of bytes: [UInt8]) -> [UInt8] {

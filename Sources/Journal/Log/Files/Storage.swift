@@ -17,6 +17,9 @@ package protocol Storage: AnyObject, Sendable {
     /// Reads up to `count` bytes from `position`; fewer only where the file ends.
     func read(_ name: String, at position: Int, count: Int) throws(StorageError) -> [UInt8]
 
+    /// Reads as ``read(_:at:count:)`` does, but what the disk holds, where the system may remember it otherwise.
+    func readAfresh(_ name: String, at position: Int, count: Int) throws(StorageError) -> [UInt8]
+
     /// The length of a file in bytes.
     func size(of name: String) throws(StorageError) -> Int
 
@@ -32,8 +35,18 @@ package protocol Storage: AnyObject, Sendable {
     /// Gives a file another name at once, in place of any file that has it.
     func rename(_ name: String, to newName: String) throws(StorageError)
 
+    /// Gives a file a second name at once; its content stays for as long as one of them does.
+    func link(_ name: String, as newName: String) throws(StorageError)
+
     /// Returns when creations, renamings and removals before the call survive a power cut.
     func syncDirectory() throws(StorageError)
+}
+
+extension Storage {
+    /// The same as ``read(_:at:count:)``, for what has no memory of its own.
+    package func readAfresh(_ name: String, at position: Int, count: Int) throws(StorageError) -> [UInt8] {
+        try read(name, at: position, count: count)
+    }
 }
 
 /// Why a file could not be read or written.

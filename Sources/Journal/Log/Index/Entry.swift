@@ -12,7 +12,7 @@ struct Entry: Sendable {
     /// Where its frame stands in the segment's file; rewriting a segment moves it.
     var position: UInt32
     /// The size of its frame; in memory, of its payload.
-    let size: UInt32
+    var size: UInt32
     let payloadSize: UInt32
     var flags: Flags
 
@@ -33,6 +33,16 @@ struct Entry: Sendable {
     }
 
     func isExpired(at now: WallTime) -> Bool { expiry <= now.milliseconds }
+}
+
+extension Entry {
+    /// The entry of a message whose frame stands at a place.
+    init(_ message: Message, of record: Record, sequence: UInt64, segment: UInt32, position: Int, size: Int) {
+        self.init(
+            sequence: sequence, time: record.time, offset: message.offset, expiry: message.expiry?.milliseconds ?? .max,
+            segment: segment, position: UInt32(position), size: UInt32(size),
+            payloadSize: UInt32(message.payload.count), flags: [])
+    }
 }
 
 /// The retained messages of one partition. Offset, local sequence and time all ascend.
@@ -79,6 +89,47 @@ struct PartitionIndex: Sendable {
         lastTime = max(lastTime, entry.time)
         lastSequence = entry.sequence
         return true
+    }
+
+    /// Puts entries back that a damaged part of the log had lost, ascending, each in its place; gives those that were
+    /// taken.
+    mutating func restore(_ entries: [Entry]) -> [Entry] {
+        var merged: [Entry] = []
+        merged.reserveCapacity(count + entries.count)
+        var taken: [Entry] = []
+        var next = 0
+        for entry in entries where entry.offset > droppedThrough {
+            while next < count, self[next].offset < entry.offset {
+                merged.append(self[next])
+                next += 1
+            }
+            if next < count, self[next].offset == entry.offset { continue }
+            if let last = merged.last, last.sequence >= entry.sequence { continue }
+            if next < count, self[next].sequence <= entry.sequence { continue }
+            merged.append(entry)
+            taken.append(entry)
+            find(entry.offset)
+            head = max(head, entry.offset)
+            lastTime = max(lastTime, entry.time)
+            lastSequence = max(lastSequence, entry.sequence)
+        }
+        while next < count {
+            merged.append(self[next])
+            next += 1
+        }
+        storage = merged
+        first = 0
+        return taken
+    }
+
+    /// Takes an offset out of what is known to be lost.
+    private mutating func find(_ offset: UInt64) {
+        guard let index = lost.firstIndex(where: { $0.contains(offset) }) else { return }
+        let range = lost.remove(at: index)
+        var rest: [ClosedRange<UInt64>] = []
+        if range.lowerBound < offset { rest.append(range.lowerBound...offset - 1) }
+        if range.upperBound > offset { rest.append(offset + 1...range.upperBound) }
+        lost.insert(contentsOf: rest, at: index)
     }
 
     /// Takes note that the partition goes on to `offset`, whatever is retained of it.

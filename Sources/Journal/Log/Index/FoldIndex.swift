@@ -81,6 +81,15 @@ struct FoldIndex: Sendable {
         return []
     }
 
+    /// Takes note that a copy which was damaged is whole again.
+    mutating func regain(_ sequence: UInt64, window: Duration) -> [Verdict] {
+        guard let key = several[sequence], let index = groups[key]?.firstIndex(where: { $0.sequence == sequence })
+        else { return [] }
+        groups[key]![index].isGone = false
+        let copies = groups[key]!
+        return Self.verdicts(on: copies[Self.cluster(around: index, in: copies, window)])
+    }
+
     /// Forgets copies that stand alone and that `isRetained` does not accept.
     mutating func prune(where isRetained: (Copy) -> Bool) {
         for (key, copies) in groups {

@@ -53,29 +53,45 @@ struct TopicIndex: Sendable {
     ) -> Bool {
         let number = number(of: record.partition(of: message))
         let entry = Entry(
-            sequence: sequence, time: record.time, offset: message.offset, expiry: message.expiry?.milliseconds ?? .max,
-            segment: segment, position: UInt32(position), size: UInt32(size),
-            payloadSize: UInt32(message.payload.count),
-            flags: [])
+            message, of: record, sequence: sequence, segment: segment, position: position, size: size)
         guard partitions[number].append(entry, holeAfter: holeAfter) else { return false }
+        count(entry, message, of: record, in: number)
+        return true
+    }
+
+    /// Puts messages of one partition back that a damaged part of the log had lost, in the order of their offsets; gives
+    /// the sizes of those that were taken.
+    mutating func restore(_ found: [(entry: Entry, message: Message, record: Record)]) -> [Int] {
+        guard let first = found.first else { return [] }
+        let number = number(of: first.record.partition(of: first.message))
+        let taken = Dictionary(
+            uniqueKeysWithValues: partitions[number].restore(found.map(\.entry)).map { ($0.offset, Int($0.size)) })
+        for (entry, message, record) in found where taken[entry.offset] != nil {
+            count(entry, message, of: record, in: number)
+        }
+        return found.compactMap { taken[$0.entry.offset] }
+    }
+
+    private mutating func count(_ entry: Entry, _ message: Message, of record: Record, in number: Int) {
         count += 1
         bytes += UInt64(entry.payloadSize)
         if message.expiry != nil { expiring += 1 }
         if let key = message.key, let head = RowHead(record) {
             // Rows are held against each other by their revisions, whatever ids they bear.
-            let beaten = rows.merge(head, key: key, at: RowIndex.Place(partition: number, sequence: sequence))
+            let beaten = rows.merge(head, key: key, at: RowIndex.Place(partition: number, sequence: entry.sequence))
             if let beaten, let index = partitions[beaten.partition].index(of: beaten.sequence) {
                 partitions[beaten.partition][index].flags.formUnion(.beaten)
             }
-        } else if let messageID = message.messageID {
-            let copy = FoldIndex.Copy(
-                partition: number, sequence: sequence, offset: message.offset, time: record.time, origin: record.origin)
-            let verdicts = folds.add(publisher: message.publisher, messageID: messageID, copy, window: window) {
-                [partitions] in partitions[$0.partition].index(of: $0.sequence) != nil
-            }
-            apply(verdicts)
+            return
         }
-        return true
+        guard let messageID = message.messageID else { return }
+        let copy = FoldIndex.Copy(
+            partition: number, sequence: entry.sequence, offset: message.offset, time: record.time,
+            origin: record.origin)
+        let verdicts = folds.add(publisher: message.publisher, messageID: messageID, copy, window: window) {
+            [partitions] in partitions[$0.partition].index(of: $0.sequence) != nil
+        }
+        apply(verdicts)
     }
 
     mutating func restore(_ partition: PartitionIndex) {
@@ -114,17 +130,68 @@ struct TopicIndex: Sendable {
         folds.copies(of: entry.sequence, window: window).filter { $0.sequence != entry.sequence }
     }
 
-    /// Takes note that a message's bytes were found damaged.
-    mutating func markDamaged(partition: Int, sequence: UInt64) {
-        guard let index = partitions[partition].index(of: sequence) else { return }
+    /// Takes note that a message's bytes were found damaged; gives its entry where that is new.
+    mutating func markDamaged(partition: Int, sequence: UInt64) -> Entry? {
+        guard let index = partitions[partition].index(of: sequence) else { return nil }
+        let entry = partitions[partition][index]
+        guard !entry.flags.contains(.damaged) else { return nil }
         partitions[partition][index].flags.insert(.damaged)
-        if partitions[partition][index].flags.contains(.folded) { apply(folds.lose(sequence, window: window)) }
+        if entry.flags.contains(.folded) { apply(folds.lose(sequence, window: window)) }
+        return entry
     }
 
-    /// Moves an entry to where a rewritten segment has it.
-    mutating func move(_ partition: Partition, sequence: UInt64, to position: Int) {
-        guard let number = numbers[partition], let index = partitions[number].index(of: sequence) else { return }
+    /// Takes note of which parts of a segment's file are damaged, as a look at the whole of it has shown; gives the
+    /// entries that are newly damaged, and those that were held to be and are whole.
+    mutating func markDamaged(
+        inSegment segment: UInt32, _ ranges: [Range<Int>]
+    ) -> (damaged: [Entry], whole: [Entry]) {
+        var (damaged, whole): ([Entry], [Entry]) = ([], [])
+        for number in partitions.indices {
+            for index in 0..<partitions[number].count {
+                let entry = partitions[number][index]
+                guard entry.segment == segment else { continue }
+                let place = Int(entry.position)..<Int(entry.position) + Int(entry.size)
+                let isDamaged = ranges.contains { $0.overlaps(place) }
+                guard isDamaged != entry.flags.contains(.damaged) else { continue }
+                if isDamaged {
+                    partitions[number][index].flags.insert(.damaged)
+                    if entry.flags.contains(.folded) { apply(folds.lose(entry.sequence, window: window)) }
+                    damaged.append(entry)
+                } else {
+                    partitions[number][index].flags.remove(.damaged)
+                    if entry.flags.contains(.folded) { refold(number, index) }
+                    whole.append(entry)
+                }
+            }
+        }
+        return (damaged, whole)
+    }
+
+    /// Moves an entry to where a rewritten segment has it, whole. False where there is no such entry.
+    @discardableResult
+    mutating func move(_ partition: Partition, sequence: UInt64, to position: Int, size: Int) -> Bool {
+        guard let number = numbers[partition], let index = partitions[number].index(of: sequence) else { return false }
+        let flags = partitions[number][index].flags
         partitions[number][index].position = UInt32(position)
+        partitions[number][index].size = UInt32(size)
+        partitions[number][index].flags.remove(.damaged)
+        if flags.isSuperset(of: [.damaged, .folded]) { refold(number, index) }
+        return true
+    }
+
+    /// Counts a copy of a message again that is whole after all; where all the others have gone it stands alone.
+    private mutating func refold(_ number: Int, _ index: Int) {
+        let verdicts = folds.regain(partitions[number][index].sequence, window: window)
+        if verdicts.isEmpty { partitions[number][index].flags.subtract([.folded, .shadowed, .isRepeat]) }
+        apply(verdicts)
+    }
+
+    /// The entry of an offset, where it is retained or damaged.
+    func entry(of partition: Partition, offset: UInt64) -> Entry? {
+        guard let number = numbers[partition] else { return nil }
+        let index = partitions[number].firstIndex { $0.offset >= offset }
+        guard index < partitions[number].count, partitions[number][index].offset == offset else { return nil }
+        return partitions[number][index]
     }
 
     /// The entry of a record, where it is retained.

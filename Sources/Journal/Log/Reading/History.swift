@@ -9,6 +9,7 @@ struct History {
     /// The next index in each partition when reading forward; one past the next when reading backward.
     private var next: [Int]
     private let end: [Int]
+    private var begin: [Int] = []
     private var page = TopicPage()
 
     /// - Parameter start: read forward from there; nil for the newest messages.
@@ -26,6 +27,7 @@ struct History {
                 min(partition.firstIndex { $0.offset > start[partition.partition] }, end[number])
             }
         }
+        begin = next
     }
 
     consuming func page(
@@ -45,10 +47,14 @@ struct History {
                     limits.take(entry.payloadSize)
                 } else {
                     damaged.append((number, entry.sequence))
+                    lose(entry, in: number)
                 }
+            } else if entry.flags.contains(.damaged) {
+                lose(entry, in: number)
             }
             next[number] += start == nil ? -1 : 1
         }
+        tellLost()
         if start == nil {
             page.messages.reverse()
             next = end
@@ -59,6 +65,26 @@ struct History {
             page.cursor.advance(partition.partition, to: isAtEnd ? partition.head : partition[next[number]].offset - 1)
         }
         return page
+    }
+
+    private mutating func lose(_ entry: Entry, in number: Int) {
+        page.gaps.append(
+            Gap(partition: topic.partitions[number].partition, from: entry.offset, to: entry.offset, reason: .lost))
+    }
+
+    /// Tells what damaged parts of the log have taken from between the messages read.
+    private mutating func tellLost() {
+        for (number, partition) in topic.partitions.enumerated() where !partition.lost.isEmpty {
+            let (low, high) = start == nil ? (next[number], end[number]) : (begin[number], next[number])
+            let first = low > 0 ? partition[low - 1].offset + 1 : 1
+            let last = high < partition.count ? partition[high].offset - 1 : partition.head
+            for range in partition.lost where range.lowerBound <= last && range.upperBound >= first {
+                page.gaps.append(
+                    Gap(
+                        partition: partition.partition, from: max(first, range.lowerBound),
+                        to: min(last, range.upperBound), reason: .lost))
+            }
+        }
     }
 
     private func isShown(_ entry: Entry) -> Bool {

@@ -1,14 +1,20 @@
 import Model
 
 extension Log {
-    /// Reads a topic's retained messages; nil where the answer must wait until more is appended.
+    /// Whether a read waits for records that are not appended yet; one that does not, and is not answered, waits for
+    /// what is being repaired.
+    package func isAhead(_ read: TopicRead) -> Bool {
+        switch read.mode {
+        case .following(_, _, let through), .resolve(_, let through), .row(_, let through): appendedThrough < through
+        case .history: false
+        }
+    }
+
+    /// Reads a topic's retained messages; nil where the answer must wait until more is appended, or until what is
+    /// damaged has come back or is known to be gone.
     package mutating func read(_ read: TopicRead, at now: WallTime) throws(StorageError) -> TopicPage? {
         let key = TopicGeneration(name: read.topic, generation: read.generation)
-        switch read.mode {
-        case .following(_, _, let through), .resolve(_, let through), .row(_, let through):
-            guard appendedThrough >= through else { return nil }
-        case .history: break
-        }
+        guard !isAhead(read) else { return nil }
         enforceRetention(on: key, at: now)
         // While a page is read the index is taken out, so that what is learnt of damage is written in place.
         var topic = topics[key] ?? TopicIndex(window: settings.foldWindow)
@@ -42,10 +48,21 @@ extension Log {
             }
         }
         if !damaged.isEmpty {
-            for (partition, sequence) in damaged { topic.markDamaged(partition: partition, sequence: sequence) }
+            for (partition, sequence) in damaged {
+                guard let entry = topic.markDamaged(partition: partition, sequence: sequence) else { continue }
+                disregard(entry)
+                if entry.segment > 0 { suspect(entry.segment) }
+            }
             topics[key] = topic
         }
+        if repairs.isPending, isLacking(page, of: read) { return nil }
         return page
+    }
+
+    /// Whether what is being repaired may be missing on a page.
+    private func isLacking(_ page: TopicPage, of read: TopicRead) -> Bool {
+        if case .row = read.mode { return page.messages.isEmpty }
+        return page.gaps.contains { $0.reason == .lost }
     }
 
     /// How much of a topic is retained.
