@@ -68,7 +68,7 @@ let package = Package(
         .executableTarget(
             name: "roost",
             dependencies: nio + [
-                "CEpoll", "JSON", "Model", "Runtime", "WebSocket",
+                "CEpoll", "CSQLite", "JSON", "Model", "Runtime", "WebSocket",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),

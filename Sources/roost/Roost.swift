@@ -13,7 +13,8 @@ struct Roost: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             Serve.self, PublishCommand.self, SubscribeCommand.self, RequestCommand.self, TopicsCommand.self, QueryCommand.self,
-            ClusterCommand.self, BackupCommand.self, RestoreCommand.self, TokenCommand.self, UserCommand.self, BenchCommand.self,
+            FeedCommand.self, ClusterCommand.self, BackupCommand.self, RestoreCommand.self, TokenCommand.self, UserCommand.self,
+            BenchCommand.self,
         ])
 
     static func main() async {

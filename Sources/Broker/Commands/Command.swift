@@ -112,6 +112,8 @@ package enum Command: Sendable {
         package var timeToLive: Duration?
         /// Who may read the row that it makes of a table.
         package var readers = RowDraft.Readers.kept
+        /// Whether a row comes from a database that is followed, which is then its event's source.
+        package var isFromDatabase = false
 
         package init(
             topic: TopicName, payload: [UInt8], event: String = "new-message", key: String? = nil, messageID: String? = nil,

@@ -24,7 +24,8 @@ struct RowMessage {
         }
         let isObject = view.kind == .object
         let id = isObject ? view["id"].flatMap(Self.identifier) : nil
-        let isWrapped = isObject && id != nil && view["attributes"] != nil && view.members().allSatisfy {
+        // A database's row is its columns, whatever they are called.
+        let isWrapped = !publish.isFromDatabase && isObject && id != nil && view["attributes"] != nil && view.members().allSatisfy {
             $0.key == "type" || $0.key == "id" || $0.key == "attributes"
         }
         guard let key = publish.key ?? id else {

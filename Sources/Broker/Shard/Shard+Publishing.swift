@@ -35,7 +35,8 @@ extension Shard {
             batch.drafts.append(
                 Draft(
                     topic: publish.topic, event: publish.event, key: publish.key, publisher: session.principal.user,
-                    source: session.name, messageID: publish.messageID, timeToLive: publish.timeToLive,
+                    source: publish.isFromDatabase ? "database" : session.name, messageID: publish.messageID,
+                    timeToLive: publish.timeToLive,
                     payload: publish.payload, needsOwnRecord: publish.acknowledgement == .replicated,
                     isAwaited: publish.acknowledgement.waits, row: row))
             if publish.acknowledgement.waits { sessions[slot]!.pendingCount += 1 }
@@ -110,6 +111,9 @@ extension Shard {
         }
         let principal = sessions[slot]!.principal
         if let refusal = access.decides(.write, on: publish.topic, state.definition, for: principal) { return refusal }
+        if publish.isFromDatabase, state.definition.kind == .stream {
+            return .invalidMessage("topic \"\(publish.topic)\" is a stream: only a table's rows have the \"source\" database")
+        }
         if case .changed(_?) = publish.readers, state.definition.kind == .stream {
             return .invalidMessage("topic \"\(publish.topic)\" is a stream: only rows of a table have \"readers\"")
         }

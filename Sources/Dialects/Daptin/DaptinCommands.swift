@@ -108,7 +108,7 @@ enum DaptinCommands {
     private static func publish(_ attributes: DaptinAttributes, hasID: Bool) throws(Refusal) -> [Command] {
         // The one command that comes by the thousand: its attributes are found in one pass.
         let fields = try DaptinFields(
-            attributes.view, "topicName", "topic", "name", "message", "event", "key", "messageId", "ack", "ttl", "readers")
+            attributes.view, "topicName", "topic", "name", "message", "event", "key", "messageId", "ack", "ttl", "readers", "source")
         let topics = try attributes.topics(fields[0], fields[1], fields[2])
         guard let message = fields[3] else {
             throw .invalidMessage("\"message\" is missing; it may be any JSON value")
@@ -129,6 +129,12 @@ enum DaptinCommands {
         publish.timeToLive = try attributes.integer(fields[8], named: "ttl", in: 1...millisecondLimit)
             .map { .milliseconds($0) }
         publish.readers = try RowDraft.Readers(fields[9])
+        if let source = try attributes.string(fields[10], named: "source") {
+            guard source == "database" else {
+                throw .invalidMessage("\"source\" may only be \"database\"; any other is this session's own")
+            }
+            publish.isFromDatabase = true
+        }
         return topics.map { topic in
             publish.topic = topic
             return .publish(publish)
