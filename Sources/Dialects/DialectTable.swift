@@ -51,6 +51,8 @@ package enum DialectTable {
         case "/graphql/ws": WebSocketDoor(subprotocols: [GraphQLConversation.subprotocol]) { GraphQLConversation($0) }
         case "/api/v1/stream": WebSocketDoor { RustyDBConversation($0) }
         case "/api/v1/metrics/stream": WebSocketDoor { RustyDBConversation($0, follows: .figures) }
+        case let path where RustyDBWatchConversation.collection(in: path) != nil:
+            WebSocketDoor { RustyDBWatchConversation($0, path: path, query: query) }
         case let path where isPath(path, "/environment/*/proxy/api/ws/v2/sql/execute")
             || isPath(path, "/api/v1/environments/*/proxy/api/ws/v2/sql/execute"):
             WebSocketDoor { _ in LensesConversation() }

@@ -2,6 +2,7 @@
 
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -240,4 +241,72 @@ def test_what_is_not_built_says_so(node):
         for message in ({"type": "subscribe", "payload": {"query": "SELECT 1"}},):
             said = client.ask(message)
             assert said["type"] == "error" and said["payload"]["code"] == "NOT_SUPPORTED"
-    assert node.call("GET", "/api/v1/documents/collections/users/watch")[0] == 404
+
+
+def watch(node, collection, query=""):
+    return Client(node, f"/api/v1/documents/collections/{quote(collection, safe='')}/watch", query)
+
+
+def change(client):
+    """The next change without what differs each time, and its token; places that were passed over are no changes."""
+    while (payload := client.take()["payload"])["status"] == "cursor":
+        assert payload["resumeToken"]
+    assert payload.pop("status") == "change" and payload.pop("clusterTime")
+    return payload.pop("resumeToken"), payload
+
+
+def test_a_collection_is_watched_and_gone_on_with_at_another_node(three, attach, topic):
+    def document(kind, key, **value):
+        full = {"fullDocument": value} if value else {}
+        return {"operationType": kind, "ns": {"coll": topic}, "documentKey": {"_id": key}, **full}
+
+    writer = attach(three[0])
+    writer.create(topic, kind="table")
+    writer.publish(topic, {"n": 1}, key="a", ack="replicated")
+    with watch(three[0], topic) as client:
+        said = client.take()["payload"]
+        assert (said["status"], said["collection"]) == ("subscribed", topic) and said["resumeToken"]
+        assert client.ask({"type": "ping", "payload": {}, "timestamp": "2026-01-01T00:00:00Z"})["type"] == "pong"
+        writer.publish(topic, {"n": 2}, key="b")
+        token_of_b, said = change(client)
+        assert said == document("insert", "b", n=2)
+        writer.publish(topic, {"n": 3}, key="a")
+        assert change(client)[1] == document("update", "a", n=3)
+        writer.publish(topic, None, key="b")
+        assert change(client)[1] == document("delete", "b")
+        client.send({"type": "query", "payload": {"sql": "SELECT 1"}, "timestamp": "2026-01-01T00:00:00Z"})
+        assert client.take()["payload"]["code"] == "INVALID_MESSAGE"
+    attach(three[1]).publish(topic, {"n": 4}, key="c", ack="replicated")
+    three.await_equal_vectors()
+    with watch(three[2], topic, f"?resume_token={token_of_b}") as client:
+        assert client.take()["payload"]["status"] == "subscribed"
+        came = [change(client) for _ in range(3)]
+        assert sorted((said for _, said in came), key=str) == sorted(
+            [document("update", "a", n=3), document("delete", "b"), document("insert", "c", n=4)], key=str
+        )
+    with watch(three[1], topic, f"?resume_token={came[-1][0]}") as client:
+        assert client.take()["payload"]["status"] == "subscribed"
+        writer.publish(topic, {"n": 5}, key="d")
+        assert change(client)[1] == document("insert", "d", n=5)
+
+
+def test_what_cannot_be_watched_is_said_and_closed(node, topic):
+    node.call("POST", "/api/v1/topics", {"name": topic})
+    for collection, query, code in [
+        (topic, "", "NOT_SUPPORTED"), (topic + "/nowhere", "", "TOPIC_NOT_FOUND"), ("a+b", "", "INVALID_MESSAGE"),
+        (topic, "?resume_token=nonsense", "INVALID_MESSAGE"),
+    ]:  # fmt: skip
+        with watch(node, collection, query) as client:
+            said = client.take()
+            assert (said["type"], said["payload"]["code"]) == ("error", code)
+            assert client.close_code() == 1008
+
+
+def test_a_watch_shows_rows_to_their_readers_alone(guarded, attach, topic):
+    writer = attach(guarded, token("root", roles=["admin"]))
+    writer.create(topic, kind="table")
+    with watch(guarded, topic, "?token=" + token("bob", roles=["user"])) as client:
+        assert client.take()["payload"]["status"] == "subscribed"
+        writer.publish(topic, {"n": 1}, key="secret", readers={"users": ["ann"]})
+        writer.publish(topic, {"n": 2}, key="open")
+        assert change(client)[1]["documentKey"] == {"_id": "open"}
