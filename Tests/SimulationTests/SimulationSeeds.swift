@@ -11,11 +11,6 @@ enum SimulationSeeds {
     static let directed: UInt64 = 60
     /// Seeds of the mixture of all kinds.
     static let mixed: UInt64 = 2_000
-    /// Seeds of the mixture that break a promise of which the cause is not known yet; `ROOST_SEED` alone runs them.
-    ///
-    /// - 22: a node whose disk is full is cut off while another holds messages of a memory topic for it. After the heal a
-    ///   subscriber there is not told, within the time that a seed has, of the newest that it lacks.
-    static let unexplained: Set<UInt64> = [22]
     /// Into how many shares the mixture's seeds are dealt, so that every core has some.
     static let shares = 16
 
@@ -38,9 +33,7 @@ enum SimulationSeeds {
 
     /// Runs one share of the mixture's seeds.
     static func run(share: Int, _ scenario: (World) throws -> [String]) rethrows {
-        let isAlone = number("ROOST_SEED") != nil
         for seed in seeds(otherwise: mixed) where seed % UInt64(shares) == UInt64(share) {
-            if unexplained.contains(seed), !isAlone { continue }
             guard try isSound(seed, scenario) else { return }
         }
     }

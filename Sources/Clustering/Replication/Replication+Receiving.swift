@@ -203,6 +203,8 @@ extension Replication {
         lanes[index].outbound.after = positions.isEmpty ? [UInt64](repeating: 0, count: Slot.count) : positions
         let after = lanes[index].outbound.after
         lanes[index].outbound.preparedThrough = 0
+        // Neither the log nor what memory has kept need hold all of the memory topics that was not sent yet.
+        lanes[index].outbound.hasPassedOver = true
         if zip(after, tail.positionsBefore).allSatisfy({ $0 >= $1 }) {
             lanes[index].outbound.source = .tail(index: tail.base)
             lanes[index].outbound.ownThrough = tail.coveredFrom - 1
