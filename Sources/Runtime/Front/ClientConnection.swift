@@ -26,6 +26,7 @@ class ClientConnection: ChannelInboundHandler {
     private(set) var isMoving = false
     /// What is needed only to begin.
     private var opening: ClientOpening?
+    private var stay: Admission.Stay?
 
     enum Stage {
         case open
@@ -47,7 +48,7 @@ class ClientConnection: ChannelInboundHandler {
         self.context = context
         guard let opening else { preconditionFailure("a connection is added to one pipeline, once") }
         self.opening = nil
-        loop.isClient(context.channel)
+        stay = loop.isClient(context.channel)
         if !opening.isSecure { outbound = Outbound(descriptor: descriptor(of: context)) }
         // The notice that opens the session is written in here, after the greeting.
         let connection = loop.open(
@@ -80,7 +81,15 @@ class ClientConnection: ChannelInboundHandler {
         }
     }
 
+    func handlerRemoved(context: ChannelHandlerContext) { endStay() }
+
+    private func endStay() {
+        stay?.end()
+        stay = nil
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
+        endStay()
         stage = .closed
         self.context = nil
         _ = outbound.takeAll()

@@ -52,9 +52,14 @@ package struct FrontListener: Sendable {
                         return channel.close(promise: nil)
                     }
                     loop.accepted(channel, stay)
-                    let pipeline = channel.pipeline.syncOperations
-                    if let context = security?.value { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
-                    try pipeline.addHandler(Sniffer(front: front, shared: shared, isSecure: security != nil))
+                    do {
+                        let pipeline = channel.pipeline.syncOperations
+                        if let context = security?.value { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
+                        try pipeline.addHandler(Sniffer(front: front, shared: shared, isSecure: security != nil))
+                    } catch {
+                        loop.left(channel)
+                        throw error
+                    }
                 }
             }
         let channel = try await bootstrap.bind(host: endpoint.host, port: Int(endpoint.port)).get()

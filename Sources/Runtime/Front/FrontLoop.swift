@@ -33,7 +33,7 @@ package final class FrontLoop {
     /// The sockets to which fan-out may hand bytes, by the index of their connection.
     var descriptors: ContiguousArray<CInt> = []
     /// Every open connection that is no client of the shard: those of HTTP, and those that have not said what they are.
-    private var channels: [ObjectIdentifier: any Channel] = [:]
+    private var channels: [ObjectIdentifier: (channel: any Channel, stay: Admission.Stay)] = [:]
 
     /// The queries of this loop's sessions, as they are told to go on or to end.
     var queries: [QueryID: any QueryHandle] = [:]
@@ -359,22 +359,22 @@ package final class FrontLoop {
         let clients = occupants.compactMap { occupant in
             if case .client(let client) = occupant { client.context?.channel } else { nil }
         }
-        let open = Array(channels.values) + clients
+        let open = channels.values.map(\.channel) + clients
         for channel in open { channel.close(promise: nil) }
         return open.map(\.closeFuture)
     }
 
-    /// A connection has become a client, which ``occupants`` holds.
-    func isClient(_ channel: any Channel) { channels[ObjectIdentifier(channel)] = nil }
-
-    /// Takes note of an accepted connection for as long as it is open, here and in the node's count.
+    /// Takes note of an accepted connection, here and in the node's count, until a client has it or it ends.
     func accepted(_ channel: any Channel, _ stay: Admission.Stay) {
         counters.accepted += 1
-        let identifier = ObjectIdentifier(channel)
-        channels[identifier] = channel
-        channel.closeFuture.whenComplete { [port] _ in
-            stay.end()
-            port.confined?.channels[identifier] = nil
-        }
+        channels[ObjectIdentifier(channel)] = (channel, stay)
     }
+
+    /// A connection has become a client, which ``occupants`` holds and which ends its stay.
+    func isClient(_ channel: any Channel) -> Admission.Stay? {
+        channels.removeValue(forKey: ObjectIdentifier(channel))?.stay
+    }
+
+    /// A connection that is no client has ended.
+    func left(_ channel: any Channel) { channels.removeValue(forKey: ObjectIdentifier(channel))?.stay.end() }
 }

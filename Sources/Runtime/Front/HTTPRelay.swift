@@ -56,10 +56,10 @@ final class HTTPRelay: ChannelInboundHandler, RemovableChannelHandler {
         stream.begin()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { end() }
+    func handlerRemoved(context: ChannelHandlerContext) { left(context) }
 
     func channelInactive(context: ChannelHandlerContext) {
-        end()
+        left(context)
         context.fireChannelInactive()
     }
 
@@ -74,6 +74,12 @@ final class HTTPRelay: ChannelInboundHandler, RemovableChannelHandler {
         guard case ChannelEvent.inputClosed = event else { return context.fireUserInboundEventTriggered(event) }
         // Half a connection is of no use to a WebSocket: earlier requests are answered, and that is all.
         finish()
+    }
+
+    /// The connection has ended, or a client has it, which the loop then knows.
+    private func left(_ context: ChannelHandlerContext) {
+        end()
+        front.confined?.left(context.channel)
     }
 
     private func end() {

@@ -15,6 +15,8 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
     private var received = ByteBuffer()
     private var timer: Scheduled<Void>?
     private var isDecided = false
+    /// Whether another handler has the connection.
+    private var isReplaced = false
 
     /// - Parameter isSecure: whether the channel encrypts.
     init(front: FrontPort, shared: FrontShared, isSecure: Bool) {
@@ -33,10 +35,15 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) { ended(context) }
+
+    private func ended(_ context: ChannelHandlerContext) {
+        timer?.cancel()
+        if !isReplaced { front.confined?.left(context.channel) }
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
-        timer?.cancel()
+        ended(context)
         context.fireChannelInactive()
     }
 
@@ -106,6 +113,7 @@ final class Sniffer: ChannelInboundHandler, RemovableChannelHandler {
         } catch {
             return context.close(promise: nil)
         }
+        isReplaced = true
         if received.readableBytes > 0 {
             context.fireChannelRead(wrapInboundOut(received))
             context.fireChannelReadComplete()
