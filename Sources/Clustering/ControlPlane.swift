@@ -13,6 +13,8 @@ package struct ControlPlane {
     private var unsyncedDeparture: UInt64?
     /// When removals that are synced take effect; at the start, those that the registry knows.
     private var departuresAt: MonotonicTime? = .zero
+    /// The version of the set of peers that loops were told.
+    private var toldPeers: UInt64?
     /// Whether this node leaves at an operator's word, so that its own removal is no reason to stop at once.
     private var isLeaving = false
     /// Whether a peer has taken up the removal of this node, which it leaves by.
@@ -53,6 +55,8 @@ package struct ControlPlane {
         case confirmAnnouncements(loop: Int, id: UInt64)
         /// A loop has something to tell a peer's.
         case errand(ErrandParcel)
+        /// A loop has begun, which has to be told which peers there are.
+        case tellPeers
         /// Whether the disk takes records.
         case accepting(Bool)
         /// The node stops in an orderly way: it stays a member.
@@ -81,6 +85,8 @@ package struct ControlPlane {
         case replication(ReplicationEffect)
         /// Tell every loop, and so all clients that are concerned.
         case presence([PresenceEvent])
+        /// The runs of other nodes that are alive and whose lane is up are these now: tell every loop.
+        case peers([Origin])
         case malformed(FormatError, from: NodeID)
     }
 
@@ -127,6 +133,7 @@ package struct ControlPlane {
         case .confirmAnnouncements(let loop, let id):
             replication.confirmAnnouncements(loop: loop, id: id, at: now, into: &replicationEffects)
         case .errand(let parcel): replication.carry(parcel, at: now, into: &replicationEffects)
+        case .tellPeers: toldPeers = nil
         case .accepting(let isAccepting): replication.isAccepting = isAccepting
         case .stopping: membership.announceAway(at: now, into: &membershipEffects)
         case .leaving: isLeaving = true
@@ -138,6 +145,14 @@ package struct ControlPlane {
             replication.advance(to: now, ledger: ledger, into: &replicationEffects)
         }
         settle(at: now, into: &effects)
+        tellPeers(into: &effects)
+    }
+
+    /// Lets loops know which peers give out their messages themselves.
+    private mutating func tellPeers(into effects: inout [Effect]) {
+        guard toldPeers != replication.peersVersion else { return }
+        toldPeers = replication.peersVersion
+        effects.append(.peers(replication.livingPeers))
     }
 
     /// Lets both cores know of the members that the registry says were removed.

@@ -210,7 +210,7 @@ final class Bench {
             switch change {
             case .set(let key, let entry):
                 "set \(key.place.kind) \(key.place.topic) \(key.connection)"
-                    + (entry.state.isEmpty || key.place.kind == .responder ? "" : " \(String(decoding: entry.state, as: UTF8.self))")
+                    + (entry.state.isEmpty || key.place.kind == .responder || key.place.kind == .worker ? "" : " \(String(decoding: entry.state, as: UTF8.self))")
             case .remove(let key): "remove \(key.place.kind) \(key.place.topic) \(key.connection)"
             }
         }
@@ -283,6 +283,7 @@ enum Words {
             return "reply \(name) \(String(decoding: payload, as: UTF8.self)) of \(source)"
         case .requested(.finished(let name, let count)): return "finished \(name) \(count)"
         case .requested(.replyTaken): return "taken"
+        case .acknowledged: return "acknowledged"
         case .authenticated(let principal): return "authenticated \(principal.user)"
         case .rows(let chunk):
             return "rows \(chunk.number) of \(chunk.rows.count)" + (chunk.end.map { " \($0)" } ?? " …")
@@ -313,6 +314,9 @@ enum Words {
             return "\(event.what == .left ? "stops" : "types") \(event.key.place.topic) \(event.key.connection)"
         case .request(let request):
             return "request \(request.topic) \(String(decoding: request.payload, as: UTF8.self)) by \(request.user)"
+        case .work(let work):
+            return "work \(of(.event(work.item)).dropFirst(6)) of \(work.group)"
+                + (work.acknowledgementID == nil ? "" : " attempt \(work.attempt)")
         case .refused(let refusal): return "told \(refusal.code): \(refusal.sentence)"
         case .figures(let report): return "figures of \(report.figures.node) now"
         case .figuresEnded(let refusal): return "figures ended \(refusal.code)"
@@ -346,11 +350,12 @@ extension Command {
     /// Follows filters.
     static func follow(
         _ texts: String..., conditions: [Condition] = [], since: Since? = nil, presence: PresenceWish = .none,
-        responds: Bool = false
+        responds: Bool = false, group: GroupWish? = nil
     ) -> Command {
         .subscribe(
             Subscribe(
-                filters: texts.map(filter), conditions: conditions, since: since, presence: presence, responds: responds))
+                filters: texts.map(filter), conditions: conditions, since: since, presence: presence, responds: responds,
+                group: group))
     }
 
     static func say(

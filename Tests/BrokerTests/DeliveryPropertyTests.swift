@@ -48,7 +48,7 @@ private final class Reader {
             places[name, default: Cursor()].advance(gap.partition, to: gap.to)
         case .opened: break
         case .subscriptionEnded, .refused, .figures, .figuresEnded, .tokenExpiring, .draining, .presence, .presenceCount,
-            .typing, .request:
+            .typing, .request, .work:
             complaints.append("unexpected \(Words.of(notice))")
         }
     }

@@ -240,17 +240,6 @@ struct DaptinRefusalTests {
         #expect(refusal?.hasSuffix(#""code":"INVALID_MESSAGE"}"#) == true)
     }
 
-    @Test(
-        "what is known and not built yet, with NOT_SUPPORTED",
-        arguments: [
-            #"{"method":"ack"}"#,
-            #"{"method":"subscribe","attributes":{"topicName":"a","group":"g"}}"#,
-        ])
-    func later(message: String) {
-        let refusal = bench.refusal(message)
-        #expect(refusal?.contains("not built yet") == true && refusal?.hasSuffix(#""code":"NOT_SUPPORTED"}"#) == true)
-    }
-
     @Test("a batch in a batch, and one of more than 1,000")
     func batches() {
         let nested = bench.ask(#"{"method":"batch","attributes":{"messages":[{"method":"batch"}]}}"#)

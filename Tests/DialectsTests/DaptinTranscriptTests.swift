@@ -189,7 +189,7 @@ struct DaptinTranscriptTests {
                 + #"\"jump\"; known methods are subscribe, unsubscribe, publish, new-message, create-topic, "#
                 + #"destroy-topic, "#
                 + #"list-topic, get-topic, set-topic, set-topic-permission, get-topic-permission, history, get-row, "#
-                + #"list-rows, presence, set-presence, typing, request, reply, auth, batch, cluster, metrics, ping","#
+                + #"list-rows, presence, set-presence, typing, request, reply, ack, auth, batch, cluster, metrics, ping","#
                 + #""code":"INVALID_MESSAGE"},{"type":"pong"}]}"#)
     }
 }

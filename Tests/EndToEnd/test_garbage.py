@@ -47,8 +47,6 @@ def test_what_is_not_built_yet_says_so(node, attach, topic, bystander):
     client = attach(node)
     for method, attributes in [
         ("presence", {"topicName": topic}),
-        ("request", {"topicName": topic, "message": 1, "timeout": 100}),
-        ("subscribe", {"topicName": topic, "group": "g"}),
         ("create-topic", {"topicName": f"{topic}/table", "kind": "table"}),
     ]:
         try:

@@ -52,6 +52,12 @@ package struct AccessPolicy: Equatable, Sendable {
     ) -> Refusal? {
         guard isWithinClaim(action, name, principal) else { return refusal(action, name.text, principal) }
         if isAdmin(principal) { return nil }
+        // Who may read a topic may read what was in vain given to its groups, as far as the mask, which is the topic's own,
+        // allows.
+        if action == .read, let source = name.deadLetterSource {
+            let isGranted = isGranted(.read, name, principal) || isGranted(.read, source, principal)
+            return isGranted && topic?.allows(.read, principal) ?? true ? nil : refusal(.read, name.text, principal)
+        }
         let changesSystem = name.isSystem && action != .read && action != .monitor
         guard !changesSystem, isGranted(action, name, principal), topic?.allows(action, principal) ?? true else {
             return refusal(action, name.text, principal)
@@ -110,6 +116,7 @@ package struct AccessPolicy: Equatable, Sendable {
             case .write: claim.write
             case .create, .manage: claim.manage
             }
+        if action == .read, let source = name.deadLetterSource, filters.contains(where: { $0.matches(source) }) { return true }
         return filters.contains { $0.matches(name) }
     }
 

@@ -34,6 +34,8 @@ package enum Command: Sendable {
     case request(Ask)
     /// Answers a request that the connection was shown.
     case reply(RequestReply)
+    /// Acknowledges a message that the connection was given as member of a group, by its number.
+    case acknowledge(UInt64)
     /// The cluster as this node sees it: no secret among its users.
     case cluster
     /// The node's figures, for those who may monitor.
@@ -58,10 +60,12 @@ package enum Command: Sendable {
         /// Whether a table's rows come before its changes; nil where that is so of a table that is named and no start is
         /// given.
         package var snapshot: Bool?
+        /// The group of which the connection is a member; only with a topic's name, from now on and without conditions.
+        package var group: GroupWish?
 
         package init(
             filters: [TopicFilter], conditions: [Condition] = [], since: Since? = nil, presence: PresenceWish = .none,
-            responds: Bool = false, snapshot: Bool? = nil
+            responds: Bool = false, snapshot: Bool? = nil, group: GroupWish? = nil
         ) {
             self.filters = filters
             self.conditions = conditions
@@ -69,6 +73,22 @@ package enum Command: Sendable {
             self.presence = presence
             self.responds = responds
             self.snapshot = snapshot
+            self.group = group
+        }
+    }
+
+    /// A queue group: each message goes to one of its members.
+    package struct GroupWish: Equatable, Sendable {
+        package var name: String
+        /// Whether a message that is not acknowledged goes to another member.
+        package var acknowledges: Bool
+        /// How long this member has to acknowledge; default 30 s.
+        package var patience: Duration
+
+        package init(name: String, acknowledges: Bool = false, patience: Duration = .seconds(30)) {
+            self.name = name
+            self.acknowledges = acknowledges
+            self.patience = patience
         }
     }
 

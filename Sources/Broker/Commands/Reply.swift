@@ -25,6 +25,8 @@ package enum Reply: Sendable {
     case typingNoted(TopicName)
     /// How a request goes on.
     case requested(RequestProgress)
+    /// The acknowledgement of the message with that number is on its way.
+    case acknowledged(UInt64)
     case authenticated(Principal)
     case cluster(ClusterView)
     case figures(StatusReport)
@@ -105,6 +107,8 @@ package enum Notice: Sendable {
     case typing(PresenceEvent)
     /// A request of the topic, which this connection is to answer.
     case request(RequestNotice)
+    /// A message that this connection is given as a member of a group.
+    case work(WorkNotice)
     /// A refusal that answers no single request.
     case refused(Refusal)
     /// The node's figures, once a second.

@@ -1,6 +1,6 @@
 import Model
 
-/// What a shard keeps of a connection that asks or answers requests; most do neither and have none.
+/// What a shard keeps of a connection that asks or answers requests, or is a member of groups; most are not and have none.
 struct Duties {
     /// What the connection has announced that it takes on, by topic.
     var posts: [TopicName: Post] = [:]
@@ -11,7 +11,28 @@ struct Duties {
     /// Bytes of replies that it was given since it last had room for them.
     var unreadBytes = 0
 
-    var isEmpty: Bool { posts.isEmpty && asked.isEmpty && open.isEmpty }
+    /// The groups of which it is a member, by topic.
+    var groups: [TopicName: Membership] = [:]
+    /// The messages that it was given and has not acknowledged, by what it knows them by.
+    var work: [UInt64: OpenWork] = [:]
+
+    var isEmpty: Bool { posts.isEmpty && asked.isEmpty && open.isEmpty && groups.isEmpty && work.isEmpty }
+
+    /// A connection's place in a group.
+    struct Membership {
+        let key: GroupKey
+        let announcement: [UInt8]
+        /// Whether the subscription is live, so that it may be given something.
+        var isLive = false
+        /// The last offsets that it was told of.
+        var told = Cursor()
+    }
+
+    /// A message that a member is to acknowledge.
+    struct OpenWork {
+        let id: WorkID
+        let topic: TopicName
+    }
 
     /// What a connection takes on in one topic.
     struct Post {

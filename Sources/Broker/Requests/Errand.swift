@@ -2,7 +2,7 @@ import Model
 
 /// What one event loop has to tell another, of its own node or of a peer: it is journalled nowhere, comes at most once, and
 /// in order for as long as both processes live.
-package enum Errand: Sendable, Equatable {
+package enum Errand: Sendable {
     /// A request, to the one connection that is to answer it.
     case request(RequestErrand)
     /// A part of the answer, and whether it is the last; the last may be empty.
@@ -11,6 +11,14 @@ package enum Errand: Sendable, Equatable {
     case unanswered(RequestID, Reason, from: String)
     /// Nobody waits for the answer any more.
     case withdrawn(RequestID, from: ConnectionID, session: String)
+    /// A message, to the one member of a group that is given it.
+    case work(WorkErrand)
+    /// The member of that session has acknowledged a message, or was shown one that it need not acknowledge.
+    case workSettled(WorkID, from: String)
+    /// It was not shown the message.
+    case workDeclined(WorkID, from: String)
+    /// Its time is over, and the message goes to another.
+    case recalled(WorkID, from: ConnectionID, session: String)
 
     /// Why a request is not answered.
     package enum Reason: UInt8, Sendable {
@@ -96,6 +104,29 @@ extension Errand {
             writer.request(id)
             writer.connection(connection)
             writer.string(session)
+        case .work(let work):
+            writer.u8(5)
+            writer.request(RequestID(work.id))
+            writer.connection(work.connection)
+            writer.string(work.session)
+            writer.string(work.key.topic.text)
+            writer.u8(work.key.acknowledges ? 1 : 0)
+            writer.string(work.key.name)
+            writer.varint(UInt64(work.attempt))
+            work.item.record.encode(into: &writer)
+        case .workSettled(let id, let session):
+            writer.u8(6)
+            writer.request(RequestID(id))
+            writer.string(session)
+        case .workDeclined(let id, let session):
+            writer.u8(7)
+            writer.request(RequestID(id))
+            writer.string(session)
+        case .recalled(let id, let connection, let session):
+            writer.u8(8)
+            writer.request(RequestID(id))
+            writer.connection(connection)
+            writer.string(session)
         }
         return writer.bytes
     }
@@ -124,6 +155,12 @@ extension Errand {
         case 4:
             let (id, connection) = (try reader.request(), try reader.connection())
             self = .withdrawn(id, from: connection, session: try reader.string())
+        case 5: self = .work(try reader.work())
+        case 6: self = .workSettled(WorkID(try reader.request()), from: try reader.string())
+        case 7: self = .workDeclined(WorkID(try reader.request()), from: try reader.string())
+        case 8:
+            let (id, connection) = (WorkID(try reader.request()), try reader.connection())
+            self = .recalled(id, from: connection, session: try reader.string())
         case let kind: throw .invalid("errand kind \(kind)")
         }
         try reader.finish()
@@ -142,7 +179,30 @@ extension ByteWriter {
     }
 }
 
+extension RequestID {
+    /// Both are numbers of an event loop, and written alike.
+    fileprivate init(_ id: WorkID) { self.init(origin: id.origin, loop: id.loop, number: id.number) }
+}
+
+extension WorkID {
+    fileprivate init(_ id: RequestID) { self.init(origin: id.origin, loop: id.loop, number: id.number) }
+}
+
 extension ByteReader {
+    fileprivate mutating func work() throws(FormatError) -> WorkErrand {
+        let (id, connection, session) = (try request(), try connection(), try string())
+        let (topic, flag) = (try topicName(), try u8())
+        guard flag <= 1 else { throw .invalid("errand flag") }
+        let key = GroupKey(topic: topic, name: try string(), acknowledges: flag == 1)
+        let attempt = try count(upTo: 1_000)
+        let record = try Record.decode(from: &self)
+        guard record.message?.topic == topic else { throw .invalid("errand record") }
+        // It has no place in this node's order: it is shown, and nothing more.
+        return WorkErrand(
+            id: WorkID(id), connection: connection, session: session, key: key, attempt: attempt,
+            item: Sequenced(sequence: 0, record: record))
+    }
+
     fileprivate mutating func request() throws(FormatError) -> RequestID {
         let origin = Origin(node: NodeID(rawValue: try u64()), epoch: Epoch(rawValue: try u64()))
         return RequestID(origin: origin, loop: try count(upTo: Station.loopLimit), number: try varint())

@@ -38,6 +38,7 @@ struct Session {
         let holdsInterest: Bool
         let presence: Command.PresenceWish
         let responds: Bool
+        let group: Command.GroupWish?
         /// Where a wildcard begins in topics that the client knows and this loop does not know yet.
         var unmet: [TopicName: Cursor] = [:]
     }
@@ -74,7 +75,10 @@ struct SubscribeTask {
     let snapshot: Bool?
     let presence: Command.PresenceWish
     let responds: Bool
+    let group: Command.GroupWish?
     let holdsInterest: Bool
+    /// Whether a majority is known to have heard of the group.
+    var isGroupRecorded = false
     /// Whether it has announced, or has nothing to announce of what the connection takes on.
     var isAnnounced: Bool
     /// The announcement that it waits for.

@@ -7,7 +7,9 @@ struct AcknowledgementLine {
         let sequence: UInt64
         let connection: ConnectionID
         let reference: RequestReference
-        let reply: Reply
+        /// nil where a subscription waits, whose announcement is then confirmed.
+        let reply: Reply?
+        let announcement: InterestID?
         let deadline: MonotonicTime
     }
 

@@ -5,6 +5,10 @@ struct Line<Element> {
 
     var isEmpty: Bool { start == elements.count }
 
+    var count: Int { elements.count - start }
+
+    func forEach(_ body: (Element) -> Void) { elements[start...].forEach(body) }
+
     mutating func append(_ element: Element) { elements.append(element) }
 
     mutating func popFirst() -> Element? {

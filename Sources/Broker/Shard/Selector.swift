@@ -7,6 +7,14 @@ struct Selector {
     private let events: [String]?
     private let fields: [(key: String, value: JSONView)]
 
+    /// Lets nothing pass, since no event is among none: of a subscription that is given its messages otherwise.
+    static var nothing: Selector { Selector(events: [], fields: []) }
+
+    private init(events: [String]?, fields: [(key: String, value: JSONView)]) {
+        self.events = events
+        self.fields = fields
+    }
+
     /// Refuses a value that is no JSON, and two conditions on one thing.
     init(_ conditions: [Command.Condition]) throws(Refusal) {
         var events: [String]?

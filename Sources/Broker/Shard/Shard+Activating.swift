@@ -22,7 +22,10 @@ extension Shard {
         let reply = Reply.subscribed(task.filter, cursors: cursors, recovered: missed == 0, missed: missed)
         answer(reply, task.connection, task.reference, into: &effects)
         attend(task.filter, task.presence, before: before, slot, at: now, into: &effects)
-        if let name = task.filter.exact { settlePost(name, wants: task.responds, slot, at: now, into: &effects) }
+        if let name = task.filter.exact {
+            settlePost(name, wants: task.responds, slot, at: now, into: &effects)
+            settleMembership(name, task.group, slot, at: now, into: &effects)
+        }
         for (topic, page) in zip(topics, pages) {
             if let page {
                 readFrom(
@@ -53,7 +56,7 @@ extension Shard {
     ) -> Command.PresenceWish {
         var subscription = Session.Subscription(
             selector: task.selector, holdsInterest: task.holdsInterest, presence: task.presence,
-            responds: task.responds)
+            responds: task.responds, group: task.group)
         if task.filter.exact == nil, let cursors = task.places {
             subscription.unmet = cursors.filter { task.filter.matches($0.key) && topicIndexes[$0.key] == nil }
         }

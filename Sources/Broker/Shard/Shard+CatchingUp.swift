@@ -42,6 +42,8 @@ extension Shard {
         }
         switch reads.removeValue(forKey: id) {
         case nil, .describe, .presence, .cluster, .figures, .followedFigures: return
+        case .group(let key): groupPage(id, key, result, at: now, into: &effects)
+        case .groupRecords: groupRecordsPage(result, at: now, into: &effects)
         case .history(let connection, let reference, let name, let rowsOnly):
             guard let slot = slot(of: connection) else { return }
             settlePending(connection)

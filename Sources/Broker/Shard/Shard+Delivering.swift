@@ -41,6 +41,9 @@ extension Shard {
         if topics[topic]!.readerCount > 0 {
             topics[topic]!.recent.append(item, payload: message.payload.count, within: settings)
         }
+        if !groupsOfTopics.isEmpty || message.topic == GroupRecord.topic {
+            offerToGroups(item, message, at: now, into: &effects)
+        }
         if item.isLost { return }
         if let list = topics[topic]!.list {
             if item.isSilent {

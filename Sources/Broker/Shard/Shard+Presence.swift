@@ -149,6 +149,7 @@ extension Shard {
             case .member: memberChanged(event, at: now, into: &effects)
             case .typing: typingChanged(event, into: &effects)
             case .responder: responderChanged(event, into: &effects)
+            case .worker: workerChanged(event, at: now, into: &effects)
             }
         }
     }

@@ -41,7 +41,7 @@ extension Shard {
                 guard let slot = slot(of: connection), !sessions[slot]!.isCongested else { continue }
                 effects.append(.notify(connection, .figures(report)))
             }
-        case .resolve, .follow, .history, .row, .describe, .presence, nil: break
+        case .resolve, .follow, .history, .row, .describe, .presence, .group, .groupRecords, nil: break
         }
     }
 

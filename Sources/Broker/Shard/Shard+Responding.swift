@@ -17,13 +17,21 @@ extension Shard {
                 let number = duties[connection]?.open.first(where: { $0.value.id == id })?.key
             else { return }
             edit(connection) { $0.open[number] = nil }
+        case .work(let work): show(work, at: now, into: &effects)
+        case .workSettled(let id, let session): workSettled(id, from: session, at: now, into: &effects)
+        case .workDeclined(let id, let session): workDeclined(id, from: session, at: now, into: &effects)
+        case .recalled(let id, let connection, let session): recalled(id, connection, session)
         }
     }
 
     /// An errand of this loop could not be carried: what waits for it does not wait any longer.
     package mutating func lost(_ errand: Errand, at now: Now, into effects: inout [ShardEffect]) {
-        guard case .request(let request) = errand else { return }
-        requestUnanswered(request.id, .busy, from: request.session, at: now, into: &effects)
+        switch errand {
+        case .request(let request):
+            requestUnanswered(request.id, .busy, from: request.session, at: now, into: &effects)
+        case .work(let work): workDeclined(work.id, from: work.session, at: now, into: &effects)
+        case .reply, .unanswered, .withdrawn, .workSettled, .workDeclined, .recalled: break
+        }
     }
 
     /// Shows a request to its responder, or says why not.

@@ -70,6 +70,7 @@ extension Shard {
         if duties[connection] != nil {
             forgetRequests(of: connection, into: &effects)
             leavePosts(slot, into: &effects)
+            leaveGroups(slot, into: &effects)
         }
         for id in session.queries { endQuery(id, into: &effects) }
         for topic in session.followings.keys.sorted() { unfollow(slot, topic, into: &effects) }

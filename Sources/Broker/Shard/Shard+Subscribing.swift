@@ -13,8 +13,9 @@ extension Shard {
         let selector: Selector
         do throws(Refusal) {
             try mayFollow(filter, slot, ledger: ledger, at: now, into: &effects)
-            selector = try Selector(command.conditions)
+            selector = command.group == nil ? try Selector(command.conditions) : .nothing
             if let refusal = presenceRefusal(filter, command.presence, slot) { throw refusal }
+            if let refusal = groupRefusal(filter, command, slot) { throw refusal }
             if command.responds, let refusal = respondRefusal(filter, slot) { throw refusal }
         } catch {
             return refuse(error, connection, reference, into: &effects)
@@ -22,8 +23,8 @@ extension Shard {
         let needsInterest = mayBeInMemory(filter)
         var task = SubscribeTask(
             connection: connection, reference: reference, filter: filter, selector: selector, since: command.since,
-            snapshot: command.snapshot, presence: command.presence, responds: command.responds,
-            holdsInterest: needsInterest, isAnnounced: !command.responds)
+            snapshot: command.snapshot, presence: command.presence, responds: command.responds, group: command.group,
+            holdsInterest: needsInterest, isAnnounced: !command.responds && command.group == nil)
         sessions[slot]!.pendingCount += 1
         let id = nextNumber()
         if needsInterest {
@@ -74,6 +75,7 @@ extension Shard {
         subscriptionCount -= 1
         unattend(filter, removed.presence, slot, into: &effects)
         if removed.responds, let name = filter.exact { leavePost(name, slot, into: &effects) }
+        if removed.group != nil, let name = filter.exact { leaveGroup(name, slot, into: &effects) }
         if filter.exact == nil {
             let connection = sessions[slot]!.connection
             if let place = sessions[slot]!.wildcards.lastIndex(of: filter) { sessions[slot]!.wildcards.remove(at: place) }
@@ -91,6 +93,11 @@ extension Shard {
             sessions[slot]!.subscriptions[task.filter]?.responds != true
         {
             leavePost(name, slot, into: &effects)
+        }
+        if task.group != nil, let name = task.filter.exact, let slot = slot(of: task.connection),
+            sessions[slot]!.subscriptions[task.filter]?.group == nil
+        {
+            leaveGroup(name, slot, into: &effects)
         }
         settlePending(task.connection)
         refuse(refusal, task.connection, task.reference, into: &effects)
@@ -117,6 +124,9 @@ extension Shard {
         _ id: SubscribeTask.ID, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
     ) {
         guard var task = tasks[id], let slot = slot(of: task.connection) else { return }
+        if task.group?.acknowledges == true, !task.isGroupRecorded {
+            return recordGroup(id, slot, ledger: ledger, at: now, into: &effects)
+        }
         if !task.isAnnounced { return announce(id, slot, at: now, into: &effects) }
         // The heads and the mailbox are of one moment: what comes after it is delivered to the new subscriber.
         let names = matching(task.filter, slot).compactMap { topics[$0]?.name }
@@ -147,12 +157,16 @@ extension Shard {
         }
     }
 
-    /// Lets every node know of a responder before its subscription is live, so that a request made after the answer finds it.
+    /// Lets every node know of a responder, or a group's member, before its subscription is live, so that whatever is sent after
+    /// the answer finds it.
     private mutating func announce(
         _ id: SubscribeTask.ID, _ slot: Int, at now: Now, into effects: inout [ShardEffect]
     ) {
-        guard let name = tasks[id]?.filter.exact else { preconditionFailure("only a topic has responders") }
-        takePost(name, slot, at: now, into: &effects)
+        guard let task = tasks[id], let name = task.filter.exact else {
+            preconditionFailure("only a topic has responders and groups")
+        }
+        if task.responds { takePost(name, slot, at: now, into: &effects) }
+        if let group = task.group { joinGroup(name, group, slot, at: now, into: &effects) }
         let announcement = InterestID(rawValue: nextNumber())
         tasks[id]!.isAnnounced = true
         tasks[id]!.interest = announcement

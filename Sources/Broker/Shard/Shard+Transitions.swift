@@ -16,6 +16,7 @@ extension Shard {
         _ definition: TopicDefinition, heads: Cursor, at now: Now, into effects: inout [ShardEffect]
     ) {
         let topic = addTopic(TopicState(definition, heads: heads, lastSequence: deliveredThrough))
+        startCrews(of: definition.name, at: now, into: &effects)
         joinFollowersOfWildcards(topic, newAt: now, into: &effects)
     }
 
@@ -38,6 +39,7 @@ extension Shard {
     private mutating func end(_ name: TopicName, into effects: inout [ShardEffect]) {
         guard let topic = topicIndexes[name] else { return }
         topics[topic]!.silent = Cursor()
+        dropGroups(of: name)
         for slot in sessions.indices where sessions[slot]?.followings[topic] != nil {
             if sessions[slot]!.subscriptions[TopicFilter(name)] != nil {
                 dropFollowing(slot, topic, telling: .topicUnknown(name), into: &effects)

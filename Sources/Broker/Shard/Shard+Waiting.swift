@@ -49,6 +49,7 @@ extension Shard {
             case .presenceCount(let name): presenceCountIsDue(name, into: &effects)
             case .figures: figuresAreDue(into: &effects)
             case .requests: requestsAreDue(at: now, into: &effects)
+            case .groups: groupsAreDue(ledger: ledger, at: now, into: &effects)
             }
         }
     }
@@ -60,7 +61,21 @@ extension Shard {
     ) {
         precondition(level.waits, "only stored and replicated are waited for")
         let entry = AcknowledgementLine.Entry(
-            sequence: sequence, connection: connection, reference: reference, reply: reply,
+            sequence: sequence, connection: connection, reference: reference, reply: reply, announcement: nil,
+            deadline: now.monotonic + settings.acknowledgementLimit)
+        let isSettled = level == .stored ? stored.isSettled(sequence) : replicated.isSettled(sequence)
+        if isSettled { return finish(entry, into: &effects) }
+        if level == .stored { stored.append(entry) } else { replicated.append(entry) }
+        scheduleAcknowledgements()
+    }
+
+    /// As the other, for a subscription that goes on from there: its announcement is confirmed when the level is reached.
+    mutating func awaitDurability(
+        _ level: Acknowledgement, _ sequence: UInt64, _ announcement: InterestID, _ connection: ConnectionID,
+        _ reference: RequestReference, at now: Now, into effects: inout [ShardEffect]
+    ) {
+        let entry = AcknowledgementLine.Entry(
+            sequence: sequence, connection: connection, reference: reference, reply: nil, announcement: announcement,
             deadline: now.monotonic + settings.acknowledgementLimit)
         let isSettled = level == .stored ? stored.isSettled(sequence) : replicated.isSettled(sequence)
         if isSettled { return finish(entry, into: &effects) }
@@ -73,9 +88,10 @@ extension Shard {
     }
 
     private mutating func finish(_ entry: AcknowledgementLine.Entry, into effects: inout [ShardEffect]) {
-        guard let slot = slot(of: entry.connection) else { return }
+        if let announcement = entry.announcement { return deadlines.schedule(.interest(announcement), at: .zero) }
+        guard let slot = slot(of: entry.connection), let reply = entry.reply else { return }
         sessions[slot]!.pendingCount -= 1
-        answer(entry.reply, entry.connection, entry.reference, into: &effects)
+        answer(reply, entry.connection, entry.reference, into: &effects)
     }
 
     private mutating func expireAcknowledgements(at now: Now, into effects: inout [ShardEffect]) {
@@ -94,6 +110,10 @@ extension Shard {
     private mutating func fail(
         _ entry: AcknowledgementLine.Entry, _ refusal: Refusal, into effects: inout [ShardEffect]
     ) {
+        if let announcement = entry.announcement {
+            for task in announcements.removeValue(forKey: announcement)?.waiting ?? [] { abandon(task, refusal, into: &effects) }
+            return
+        }
         guard let slot = slot(of: entry.connection) else { return }
         sessions[slot]!.pendingCount -= 1
         refuse(refusal, entry.connection, entry.reference, into: &effects)

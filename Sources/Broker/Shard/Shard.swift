@@ -53,6 +53,35 @@ package struct Shard {
     var requestsDueAt = MonotonicTime.distantFuture
     /// Who answers requests, on every node, in the order of being heard of.
     var responders: [TopicName: [Responder]] = [:]
+    /// What this loop gives out of groups: those that are its own among the node's loops.
+    var dispatchers: [GroupKey: GroupDispatcher] = [:]
+    /// The same, by their topics.
+    var groupsOfTopics: [TopicName: [GroupKey]] = [:]
+    /// The members of groups that are this loop's, on every node.
+    var crews: [GroupKey: [Worker]] = [:]
+    /// Which group each of them has announced.
+    var workerGroups: [PresenceKey: GroupKey] = [:]
+    /// Which group a message that was given out is of, by its number.
+    var workKeys: [UInt64: GroupKey] = [:]
+    /// What `$groups` holds.
+    var knownGroups: [GroupKey: KnownGroup] = [:]
+    /// Whether all of it was read that was there at the start.
+    var areGroupsKnown = false
+    var groupLogRead: ReadID?
+    var groupLogPlace: (cursor: Cursor, after: UInt64) = (Cursor(), 0)
+    /// Messages that were given out in vain as often as may be.
+    var deadLetters: [(key: GroupKey, work: GroupDispatcher.Work)] = []
+    /// The runs of other nodes that are alive, and those by which this node gives out what others have left; nil before it
+    /// knows enough.
+    var peers: Set<Origin> = []
+    var settledPeers: Set<Origin>?
+    /// When the one becomes the other.
+    var takeoverAt = MonotonicTime.distantFuture
+    /// When what groups have settled is written.
+    var recordsAt = MonotonicTime.distantFuture
+    /// How many messages of `$groups` were merged.
+    var groupRecordCount: UInt64 = 0
+    var groupsDueAt = MonotonicTime.distantFuture
     /// How many memberships and responders this loop announces.
     var presenceCount = 0
     /// How many members those topics have that are due to be told only that.
@@ -84,6 +113,8 @@ package struct Shard {
         case cluster(ConnectionID, RequestReference)
         case figures(ConnectionID, RequestReference)
         case followedFigures
+        case group(GroupKey)
+        case groupRecords
     }
 
     /// What is to be done at a time.
@@ -100,6 +131,7 @@ package struct Shard {
         case presenceCount(TopicName)
         case figures
         case requests
+        case groups
     }
 
     /// - Parameters:

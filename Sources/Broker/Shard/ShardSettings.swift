@@ -64,6 +64,31 @@ package struct ShardSettings: Sendable {
     package var replyBytes = 4 << 20
     /// The longest that a request may wait for its answer; default 5 min.
     package var longestRequest: Duration = .seconds(300)
+    /// The most messages of a group that wait for a member, before more is left in the log; default 256.
+    package var groupWaiting = 256
+    /// The most messages that a member of a group has and has not settled; default 64.
+    package var groupWindow = 64
+    /// How many bytes those may have; default 1 MiB, one message may have more.
+    package var groupWindowBytes = 1 << 20
+    /// How often a message is given out before it goes to the dead letters; default 5.
+    package var groupAttempts = 5
+    /// How long a member that turned a message down is given nothing; default 200 ms.
+    package var groupPause: Duration = .milliseconds(200)
+    /// How long what a group has settled may stay unwritten; default 1 s. What a crash finds unwritten is given out again.
+    package var groupRecordDelay: Duration = .seconds(1)
+    /// After how long what could not be read or written is tried again; default 1 s.
+    package var groupRetry: Duration = .seconds(1)
+    /// How long after a node came or went its share of groups is taken over or left; default 1 s.
+    package var takeoverDelay: Duration = .seconds(1)
+    /// The same at the start, when others have still to be met; default 5 s.
+    package var firstTakeover: Duration = .seconds(5)
+    /// After how many messages of `$groups` about others a group's record is written again, so that it does not leave the
+    /// topic; default 10,000.
+    package var groupRefresh: UInt64 = 10_000
+    /// How long that is done for a group without members; default 14 days.
+    package var groupMemory: Duration = .seconds(14 * 86_400)
+    /// The most acknowledging groups that a node knows; default 1,000.
+    package var groups = 1_000
     /// The mask of a topic whose creator names none; default every user reads and publishes, the owner does everything.
     package var defaultPermission = PermissionMask.standard
     /// What is kept of topics that are created without a limit of their own. Default everything.

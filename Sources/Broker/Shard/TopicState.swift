@@ -15,8 +15,10 @@ struct TopicState {
     var listedCount = 0
     /// The receivers whose messages are chosen one by one.
     var selective: [ConnectionID] = []
-    /// How many receivers are reading the log.
+    /// How many receivers, and groups, are reading the log.
     var readerCount = 0
+    /// How many of them are groups.
+    var groupReaderCount = 0
     /// The newest messages while somebody reads.
     var recent = RecentMessages()
     /// Offsets of silent messages that those on the list have not been told of.
@@ -26,7 +28,7 @@ struct TopicState {
 
     var name: TopicName { definition.name }
 
-    var followerCount: Int { listedCount + selective.count + readerCount }
+    var followerCount: Int { listedCount + selective.count + readerCount - groupReaderCount }
 
     init(_ definition: TopicDefinition, heads: Cursor, lastSequence: UInt64) {
         self.definition = definition

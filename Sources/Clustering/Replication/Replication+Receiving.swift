@@ -130,6 +130,7 @@ extension Replication {
         case .record: preconditionFailure("records are admitted in batches")
         case .start(let vector, let epoch):
             lanes[index].epoch = epoch
+            peersVersion += 1
             lanes[index].known = vector
             startPush(on: index, from: vector)
             seekRecords(at: now, ledger: ledger)

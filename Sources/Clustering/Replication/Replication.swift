@@ -37,6 +37,8 @@ package struct Replication {
     var unconfirmedAnnouncements: [(loop: Int, id: UInt64, version: UInt64)] = []
     /// The peers that membership holds alive.
     var living: Set<NodeID> = []
+    /// Counts what may have changed ``livingPeers``.
+    package internal(set) var peersVersion: UInt64 = 0
     var subscribers: [TopicName: UInt64] = [:]
     var subscribersVersion: UInt64 = 0
     /// Members by the registry, as of the last ``advance(to:ledger:into:)``; at least this node.
@@ -88,6 +90,7 @@ package struct Replication {
         var lane = Lane(peer: peer, boot: boot, version: version, at: now)
         lane.outbound.control = [.start(durable, epoch: own.epoch)]
         if isMet { dropPresence(of: index, into: &effects) }
+        peersVersion += 1
         if isMet { lanes[index] = lane } else { lanes.insert(lane, at: index) }
         pulls = pulls.filter { $0.value.holder != peer }
         missing[peer]?.askedAt = nil
@@ -103,6 +106,7 @@ package struct Replication {
         // Whatever a lane's end means to others happens first, as if the peer had died.
         for node in nodes.sorted() { reachable(node, false, at: now, into: &effects) }
         departed.formUnion(nodes)
+        peersVersion += 1
         lanes.removeAll { departed.contains($0.peer) }
         pulls = pulls.filter { !departed.contains($0.value.holder) }
         for node in nodes {
@@ -118,6 +122,7 @@ package struct Replication {
         _ peer: NodeID, _ isReachable: Bool, at now: MonotonicTime, into effects: inout [ReplicationEffect]
     ) {
         if isReachable { living.insert(peer) } else { living.remove(peer) }
+        peersVersion += 1
         guard let index = index(of: peer) else { return }
         if !isReachable { dropPresence(of: index, into: &effects) }
         guard lanes[index].isReachable != isReachable else { return }
@@ -198,6 +203,14 @@ package struct Replication {
     /// How many subscribers reachable peers have for a topic.
     package func remoteSubscribers(of topic: TopicName) -> UInt64 {
         lanes.reduce(0) { $0 + ($1.subscribers[topic] ?? 0) }
+    }
+
+    /// The present runs of the peers that are held alive and have said which run they are, in order.
+    package var livingPeers: [Origin] {
+        lanes.compactMap { lane in
+            guard lane.isReachable, living.contains(lane.peer), let epoch = lane.epoch else { return nil }
+            return Origin(node: lane.peer, epoch: epoch)
+        }
     }
 
     func index(of peer: NodeID) -> Int? { lanes.firstIndex { $0.peer == peer } }

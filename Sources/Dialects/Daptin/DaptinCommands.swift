@@ -57,8 +57,7 @@ enum DaptinCommands {
             return try attributes.topics().map { .typing($0, isTyping: isTyping, state: []) }
         case "request": return try DaptinRequests.asks(attributes)
         case "reply": return [try DaptinRequests.reply(attributes)]
-        case "ack":
-            throw .notSupported("method \"\(message.method)\" is not built yet")
+        case "ack": return [try DaptinGroups.acknowledgement(attributes)]
         default:
             // Only as much of a client's own words as a person needs to find the mistake.
             throw .invalidMessage("unknown method \"\(message.method.prefix(64))\"; \(DaptinMessage.methodsKnown)")
@@ -66,17 +65,14 @@ enum DaptinCommands {
     }
 
     private static func subscribe(_ attributes: DaptinAttributes) throws(Refusal) -> Command {
-        if try attributes.bool("ack") { throw .notSupported("subscriptions with \"ack\" are not built yet") }
-        if try attributes.string("group") != nil {
-            throw .notSupported("subscriptions with \"group\" are not built yet")
-        }
         return .subscribe(
             Command.Subscribe(
                 filters: try attributes.filters(), conditions: try conditions(attributes),
                 since: try DaptinCursors.since(attributes),
                 presence: try attributes.bool("presence") ? .member : .none,
                 responds: try attributes.bool("respond"),
-                snapshot: try attributes.value("snapshot") == nil ? nil : try attributes.bool("snapshot")))
+                snapshot: try attributes.value("snapshot") == nil ? nil : try attributes.bool("snapshot"),
+                group: try DaptinGroups.wish(attributes)))
     }
 
     static func conditions(_ attributes: DaptinAttributes) throws(Refusal) -> [Command.Condition] {

@@ -12,7 +12,7 @@ enum DaptinEvents {
 
     static func write(
         _ message: Message, of record: Record, _ variant: DaptinConversation.Variant, isSnapshot: Bool = false,
-        to writer: inout JSONWriter
+        to writer: inout JSONWriter, more: (inout JSONWriter) -> Void = { _ in }
     ) {
         writer.beginObject()
         writer.key("type")
@@ -49,6 +49,7 @@ enum DaptinEvents {
             writer.key("snapshot")
             writer.bool(true)
         }
+        more(&writer)
         writer.endObject()
     }
 

@@ -55,7 +55,7 @@ struct DaptinMessage {
         + [
             "subscribe", "unsubscribe", "publish", "new-message", "create-topic", "destroy-topic", "list-topic",
             "get-topic", "set-topic", "set-topic-permission", "get-topic-permission", "history", "get-row", "list-rows",
-            "presence", "set-presence", "typing", "request", "reply", "auth", "batch", "cluster", "metrics", "ping",
+            "presence", "set-presence", "typing", "request", "reply", "ack", "auth", "batch", "cluster", "metrics", "ping",
         ].joined(separator: ", ")
 
     private static func id(_ view: JSONView?) throws(Refusal) -> [UInt8]? {

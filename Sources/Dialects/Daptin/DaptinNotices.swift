@@ -48,6 +48,7 @@ enum DaptinNotices {
         case .presence(let event): DaptinPresence.member(event)
         case .presenceCount(let topic, let count): DaptinPresence.count(topic, count)
         case .typing(let event): DaptinPresence.typing(event)
+        case .work(let work): DaptinGroups.text(work, variant)
         case .request(let request): DaptinRequests.text(request, variant)
         case .refused(let refusal):
             frame("error") { writer in

@@ -84,6 +84,7 @@ enum DaptinReplies {
             writer.unsigned(UInt64(mask.rawValue))
         case .presenceSet(let topic), .typingNoted(let topic): name(topic, nil, to: &writer)
         case .requested(let progress): DaptinRequests.write(progress, to: &writer)
+        case .acknowledged(let number): DaptinGroups.write(acknowledged: number, to: &writer)
         case .authenticated(let principal): DaptinNotices.write(principal, to: &writer)
         case .queriesCancelled(let count):
             writer.key("cancelled")

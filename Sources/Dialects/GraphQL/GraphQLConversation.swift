@@ -195,7 +195,7 @@ package final class GraphQLConversation: Dialect {
             return operation.follows(exactly: topic) ? fail(id, refusal) : []
         case .figures(let report): return [.send(operation.update(report.figures))]
         case .figuresEnded(let refusal): return fail(id, refusal)
-        case .event, .opened, .presence, .presenceCount, .typing, .request, .refused, .tokenExpiring, .draining: return []
+        case .event, .opened, .presence, .presenceCount, .typing, .request, .work, .refused, .tokenExpiring, .draining: return []
         }
     }
 
@@ -211,7 +211,7 @@ package final class GraphQLConversation: Dialect {
             return [.send(GraphQLMessage.ping(code: refusal.code, message: refusal.sentence, time: nil))]
         case .tokenExpiring(let time):
             return [.send(GraphQLMessage.ping(code: "AUTH_EXPIRING", message: "the token ends soon", time: time))]
-        case .event, .gap, .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .request, .figures,
+        case .event, .gap, .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .request, .work, .figures,
             .figuresEnded,
             .draining:
             return []

@@ -162,7 +162,7 @@ package final class NewLoomConversation: TranslatingDialect {
 
     package func encode(_ notice: Notice) -> [UInt8]? {
         switch notice {
-        case .opened, .cursor, .presence, .presenceCount, .request, .figures, .figuresEnded: nil
+        case .opened, .cursor, .presence, .presenceCount, .request, .work, .figures, .figuresEnded: nil
         case .event(let item): encoding.encode(item)
         case .gap(let topic, let gap): NewLoomReplies.gap(topic, gap, door)
         case .subscriptionEnded(let topic, let refusal): NewLoomReplies.error(refusal, about: topic, door)

@@ -155,7 +155,7 @@ package final class RustyDBConversation: Dialect {
             guard subscriptions.end(branch) else { return [] }
             return [.end(branch), .send(replies.refusal(refusal, id: reference.id))]
         case .unsubscribed, .published, .topicCreated, .topicChanged, .topicDestroyed, .topics, .topic, .permission,
-            .history, .row, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested,
+            .history, .row, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested, .acknowledged,
             .authenticated, .cluster, .figures,
             .pong:
             return [.send(replies.text(reply, to: reference))]
@@ -174,7 +174,7 @@ package final class RustyDBConversation: Dialect {
         case .figuresEnded(let refusal):
             subscriptions.end(branch)
             return [.end(branch), .send(replies.refusal(refusal, id: id))]
-        case .event, .opened, .presence, .presenceCount, .typing, .request, .refused, .tokenExpiring, .draining: return []
+        case .event, .opened, .presence, .presenceCount, .typing, .request, .work, .refused, .tokenExpiring, .draining: return []
         }
     }
 
@@ -186,7 +186,7 @@ package final class RustyDBConversation: Dialect {
         case .refused(let refusal): return [.send(replies.refusal(refusal, id: nil))]
         case .tokenExpiring(let time): return [.send(replies.expiring(time))]
         case .draining(let retryAfter, let nodes): return [.send(replies.draining(retryAfter, nodes))]
-        case .event, .gap, .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .request, .figures,
+        case .event, .gap, .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .request, .work, .figures,
             .figuresEnded:
             return []
         }

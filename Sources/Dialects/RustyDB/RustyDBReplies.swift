@@ -100,7 +100,7 @@ struct RustyDBReplies {
                 writer.string(level.rawValue)
             }
         case .subscribed, .unsubscribed, .topicCreated, .topicChanged, .topicDestroyed, .topics, .topic, .permission,
-            .history, .row, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested,
+            .history, .row, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted, .requested, .acknowledged,
             .cluster, .figures, .followingFigures:
             self.refusal(.internal("the broker gave an answer to another question"), id: id)
         }

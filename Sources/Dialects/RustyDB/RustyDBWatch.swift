@@ -125,7 +125,7 @@ package final class RustyDBWatchConversation: Dialect {
         case .refused(let refusal): return [.send(replies.refusal(refusal, id: nil))]
         case .tokenExpiring(let time): return [.send(replies.expiring(time))]
         case .draining(let retryAfter, let nodes): return [.send(replies.draining(retryAfter, nodes))]
-        case .opened, .presence, .presenceCount, .typing, .request, .figures, .figuresEnded: return []
+        case .opened, .presence, .presenceCount, .typing, .request, .work, .figures, .figuresEnded: return []
         }
     }
 

@@ -179,7 +179,7 @@ package final class SQLatteConversation: Dialect {
         case .refused(let refusal): return [.send(SQLatteReplies.refusal(refusal, to: ""))]
         case .tokenExpiring(let time): return [.send(SQLatteReplies.expiring(time))]
         case .draining(let retryAfter, let nodes): return [.send(SQLatteReplies.draining(retryAfter, nodes))]
-        case .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .request, .figures, .figuresEnded: return []
+        case .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .request, .work, .figures, .figuresEnded: return []
         }
     }
 }

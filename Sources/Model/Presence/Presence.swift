@@ -28,9 +28,11 @@ package struct PresencePlace: Hashable, Comparable, Sendable {
         case typing = 1
         /// The connection answers the topic's requests; its entry's state is for nodes only.
         case responder = 2
+        /// The connection is a member of one of the topic's groups; its entry's state is for nodes only.
+        case worker = 3
 
         /// The lowest version of the lane format that has it.
-        package var needs: UInt8 { self == .responder ? WireVersions.errands : WireVersions.presence }
+        package var needs: UInt8 { rawValue >= Self.responder.rawValue ? WireVersions.errands : WireVersions.presence }
     }
 
     package init(kind: Kind, topic: TopicName) {
@@ -48,7 +50,8 @@ package struct PresenceEntry: Equatable, Sendable {
     /// Empty for an anonymous one.
     package let user: String
     package let since: WallTime
-    /// What the member says of itself: one JSON value; empty for nothing. Of a responder, where it is attached.
+    /// What the member says of itself: one JSON value; empty for nothing. Of a responder or a group's member,
+    /// where it is attached.
     package let state: [UInt8]
 
     package init(user: String, since: WallTime, state: [UInt8] = []) {

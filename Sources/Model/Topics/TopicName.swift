@@ -17,6 +17,15 @@ package struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertibl
     /// Whether the name belongs to the system: its first level begins with `$`.
     package var isSystem: Bool { text.utf8.first == UInt8(ascii: "$") }
 
+    /// What the name of a topic of dead letters begins with; the rest is the topic that they come from.
+    package static let deadLetterPrefix = "$dead/"
+
+    /// The topic whose dead letters are kept under this name; nil for other names.
+    package var deadLetterSource: TopicName? {
+        guard text.hasPrefix(Self.deadLetterPrefix) else { return nil }
+        return try? TopicName(String(text.dropFirst(Self.deadLetterPrefix.count)))
+    }
+
     package var description: String { text }
 
     package static func < (left: TopicName, right: TopicName) -> Bool { left.text < right.text }

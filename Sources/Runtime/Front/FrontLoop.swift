@@ -242,6 +242,17 @@ package final class FrontLoop {
         settle()
     }
 
+    /// Begins to work, once it can be reached.
+    func begin() {
+        shard.begin(at: settings.clock(), into: &effects)
+        settle()
+    }
+
+    func peersChanged(_ peers: [Origin]) {
+        shard.peersChanged(peers, at: settings.clock(), into: &effects)
+        settle()
+    }
+
     func take(_ errand: Errand) {
         shard.receive(errand, at: settings.clock(), into: &effects)
         settle()

@@ -20,6 +20,7 @@ package struct FrontPort: Sendable {
             shardSettings: shardSettings, access: access, services: services, authentication: authentication,
             exchange: exchange)
         port.loop.value = loop
+        loop.begin()
         loop.startPinging()
         return port
     }
@@ -60,6 +61,9 @@ package struct FrontPort: Sendable {
 
     /// An errand of the loop could not be carried.
     package func lost(_ errand: Errand) { run { $0.lost(errand) } }
+
+    /// Other runs of other nodes are alive and reached than before.
+    package func peersChanged(_ peers: [Origin]) { run { $0.peersChanged(peers) } }
 
     /// Takes new roles into use.
     package func setAccess(_ policy: AccessPolicy) { run { $0.setAccess(policy) } }

@@ -164,7 +164,7 @@ struct RESTDoor: Sendable {
         case .history(_, let page): .success { $0.history(page) }
         case .row(_, let item): .success { $0.row(item) }
         case .subscribed, .unsubscribed, .topicCreated, .topics, .permission, .rows, .queriesCancelled, .presence,
-            .presenceSet, .typingNoted, .requested, .authenticated, .cluster, .figures, .followingFigures, .pong,
+            .presenceSet, .typingNoted, .requested, .acknowledged, .authenticated, .cluster, .figures, .followingFigures, .pong,
             .refused:
             throw unexpected
         }

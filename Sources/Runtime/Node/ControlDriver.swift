@@ -20,6 +20,8 @@ package struct ControlOutlets: Sendable {
     package var replicated: @Sendable (UInt64) -> Void
     /// Tells every loop who came, went, changed, or began or ceased to type.
     package var presence: @Sendable ([PresenceEvent]) -> Void
+    /// Tells every loop which runs of other nodes are alive and reached.
+    package var peers: @Sendable ([Origin]) -> Void
     /// Gives an errand to the event loop of a number: a peer's, or back one of this node's that could not be carried.
     package var errand: @Sendable ([UInt8], _ loop: Int, _ from: NodeID?) -> Void
     /// Another living process owns this node's id.
@@ -33,6 +35,7 @@ package struct ControlOutlets: Sendable {
         readRing: @escaping @Sendable (RingRead, @escaping @Sendable (RingChunk) -> Void) -> Void,
         mend: @escaping @Sendable ([Record]) -> Void, resolve: @escaping @Sendable (AbsentRun, WantOutcome) -> Void,
         replicated: @escaping @Sendable (UInt64) -> Void, presence: @escaping @Sendable ([PresenceEvent]) -> Void,
+        peers: @escaping @Sendable ([Origin]) -> Void,
         errand: @escaping @Sendable ([UInt8], _ loop: Int, _ from: NodeID?) -> Void,
         conflict: @escaping @Sendable () -> Void, removed: @escaping @Sendable () -> Void
     ) {
@@ -44,6 +47,7 @@ package struct ControlOutlets: Sendable {
         self.resolve = resolve
         self.replicated = replicated
         self.presence = presence
+        self.peers = peers
         self.errand = errand
         self.conflict = conflict
         self.removed = removed
@@ -255,6 +259,7 @@ package final class ControlDriver: Sendable {
             case .memberChanged(let member, let before): report(member, from: before)
             case .conflict: outlets.conflict()
             case .presence(let events): outlets.presence(events)
+            case .peers(let peers): outlets.peers(peers)
             case .removed: outlets.removed()
             case .replication(.send(let peer, let frame)): frames.append((peer, frame))
             case .replication(.read(let purpose, let read)):

@@ -7,6 +7,7 @@ extension Engine: NodeServices {
     package func attach(_ port: FrontPort, loop: Int) -> LoopStart {
         ports.withLock { $0[loop] = port }
         ledger.onMail(for: loop) { port.wake() }
+        control.post(.tellPeers)
         return ledger.start(loop, of: settings.loops)
     }
 

@@ -107,6 +107,7 @@ package final class Engine: Sendable {
             mend: { [log] records in log.mend(records) },
             resolve: { [log] run, outcome in log.resolve(run, outcome == .settled ? .settled : .unavailable) },
             replicated: { wiring.replicated($0) }, presence: { wiring.presenceChanged($0) },
+            peers: { wiring.peersChanged($0) },
             errand: { [self] bytes, loop, peer in deliver(bytes, to: loop, from: peer) },
             conflict: {
                 tell(.failed(

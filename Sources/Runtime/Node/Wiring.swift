@@ -66,6 +66,10 @@ final class Wiring: Sendable {
         for port in state.withLock({ $0.ports })?() ?? [] { port.presenceChanged(events) }
     }
 
+    func peersChanged(_ peers: [Origin]) {
+        for port in state.withLock({ $0.ports })?() ?? [] { port.peersChanged(peers) }
+    }
+
     /// Passes on what the log thread says.
     func notice(_ notice: LogThread.Notice) {
         let (control, ledger, logger, ports) = state.withLock { ($0.control, $0.ledger, $0.logger, $0.ports) }

@@ -4,16 +4,20 @@ import JSON
 final class Subscriptions {
     private let topics: [String]
     private let since: String?
+    private let group: (name: String, acknowledges: Bool)?
     private var remaining: Int?
+    /// Acknowledgements that were sent and not answered.
+    private var acknowledging = 0
     /// By topic and partition; a topic is here once its subscription was confirmed.
     private var seen: [String: [String: UInt64]] = [:]
     /// The filters that were confirmed, by their place in `topics`.
     private var confirmed: Set<Int> = []
     private var repeats = RepeatedMessages()
 
-    init(topics: [String], since: String?, remaining: Int?) {
+    init(topics: [String], since: String?, group: (name: String, acknowledges: Bool)? = nil, remaining: Int?) {
         self.topics = topics
         self.since = since
+        self.group = group
         self.remaining = remaining
     }
 
@@ -24,11 +28,17 @@ final class Subscriptions {
 
     /// A request for each topic: from where it was asked to begin, or from where this one is.
     func requests() -> [[UInt8]] {
-        topics.enumerated().map { index, topic in
+        acknowledging = 0
+        return topics.enumerated().map { index, topic in
             LiveRequest.text(id: index, "subscribe") { writer in
                 writer.key("topicName")
                 writer.string(topic)
-                if confirmed.contains(index) {
+                if let group {
+                    writer.key("group")
+                    writer.string(group.name)
+                    writer.key("ack")
+                    writer.bool(group.acknowledges)
+                } else if confirmed.contains(index) {
                     writer.key("since")
                     isWildcard(topic) ? writeAll(topic, to: &writer) : writeCursor(seen[topic] ?? [:], to: &writer)
                 } else if let since {
@@ -41,6 +51,7 @@ final class Subscriptions {
 
     /// Takes the place from which a subscription delivers.
     func subscribed(_ id: Int?, _ data: JSONView?) {
+        if id == Self.acknowledgementID { acknowledging -= 1 }
         guard let id, topics.indices.contains(id), let cursor = data?["cursor"] else { return }
         if isWildcard(topics[id]) {
             for (topic, cursor) in cursor.members() { take(cursor, of: topic) }
@@ -56,10 +67,27 @@ final class Subscriptions {
             let offset = event["offset"]?.unsigned
         else { return true }
         seen[topic, default: [:]][partition] = offset
-        guard repeats.isNew(event, in: topic) else { return false }
+        // What a group is given again was not dealt with.
+        guard group != nil || repeats.isNew(event, in: topic) else { return false }
         remaining = remaining.map { $0 - 1 }
         return true
     }
+
+    /// Whether a node has yet to say that it took an acknowledgement.
+    var awaitsAcknowledgement: Bool { acknowledging > 0 }
+
+    /// What acknowledges a message that the group was given; nil for others.
+    func acknowledgement(of event: JSONView) -> [UInt8]? {
+        guard let number = event["ackId"]?.string else { return nil }
+        acknowledging += 1
+        return LiveRequest.text(id: Self.acknowledgementID, "ack") { writer in
+            writer.key("ackId")
+            writer.string(number)
+        }
+    }
+
+    /// The id of every acknowledgement; subscriptions count from 0.
+    private static let acknowledgementID = -1
 
     /// Takes note of messages that are not for us.
     func passed(_ notice: JSONView) {

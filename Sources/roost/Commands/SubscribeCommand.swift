@@ -19,6 +19,12 @@ struct SubscribeCommand: AsyncParsableCommand {
             "Where to begin: beginning, last:N, a time in ISO 8601, or a cursor. (default: now)", valueName: "place"))
     var since: String?
 
+    @Option(help: "Be a member of this queue group: each message goes to one member.")
+    var group: String?
+
+    @Flag(help: "Acknowledge each message once it is written; with --group. What is not acknowledged goes to another member.")
+    var ack = false
+
     @Option(help: "End after so many messages.")
     var count: Int?
 
@@ -32,12 +38,14 @@ struct SubscribeCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard !topics.isEmpty else { throw ValidationError("Name at least one topic.") }
+        if ack, group == nil { throw ValidationError("--ack goes with --group.") }
+        if group != nil, since != nil { throw ValidationError("--since does not go with --group, which has one place.") }
         if let count, count < 1 { throw ValidationError("--count must be at least 1.") }
     }
 
     func run() async throws {
         let addresses = try client.addresses()
-        let state = Subscriptions(topics: topics, since: since, remaining: count)
+        let state = Subscriptions(topics: topics, since: since, group: group.map { ($0, ack) }, remaining: count)
         var failures = 0
         var attempt = 0
         while true {
@@ -66,12 +74,14 @@ struct SubscribeCommand: AsyncParsableCommand {
         let requests = state.requests()
         try await LiveConnection.run(address, token: client.bearer) { connection in
             for request in requests { try await connection.send(request) }
-        } receive: { _, text in
+        } receive: { connection, text in
             switch try LiveRequest.read(text) {
             case .response(let id, let data): state.subscribed(id, data)
             case .event(let event):
+                // What comes beyond the last one goes to another member.
+                guard state.isUnfinished else { break }
                 if state.saw(event) { write(event) }
-                return state.isUnfinished
+                if let acknowledgement = state.acknowledgement(of: event) { try await connection.send(acknowledgement) }
             case .cursor(let notice): state.passed(notice)
             case .gap(let gap): writeError("roost: messages are lost: \(String(decoding: gap.bytes, as: UTF8.self))")
             case .unsubscribed(let end):
@@ -79,7 +89,7 @@ struct SubscribeCommand: AsyncParsableCommand {
                     code: end["code"]?.string ?? "ENDED", message: end["error"]?.string ?? "the subscription has ended")
             case .other: break
             }
-            return true
+            return state.isUnfinished || state.awaitsAcknowledgement
         }
     }
 

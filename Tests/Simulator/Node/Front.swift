@@ -21,6 +21,10 @@ package final class Front {
 
     func presenceChanged(_ events: [PresenceEvent]) { for loop in loops { loop.presenceChanged(events) } }
 
+    func begin() { for loop in loops { loop.begin() } }
+
+    func peersChanged(_ peers: [Origin]) { for loop in loops { loop.peersChanged(peers) } }
+
     func take(_ errand: Errand, loop: Int) { loops[loop].take(errand) }
 
     func lost(_ errand: Errand, loop: Int) { loops[loop].lost(errand) }

@@ -89,6 +89,10 @@ final class VirtualLoop {
         soon { $0.shard.presenceChanged(events, at: $0.now, into: &$0.effects) }
     }
 
+    func begin() { soon { $0.shard.begin(at: $0.now, into: &$0.effects) } }
+
+    func peersChanged(_ peers: [Origin]) { soon { $0.shard.peersChanged(peers, at: $0.now, into: &$0.effects) } }
+
     func take(_ errand: Errand) { soon { $0.shard.receive(errand, at: $0.now, into: &$0.effects) } }
 
     func lost(_ errand: Errand) { soon { $0.shard.lost(errand, at: $0.now, into: &$0.effects) } }

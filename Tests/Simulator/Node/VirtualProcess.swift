@@ -92,6 +92,8 @@ package final class VirtualProcess {
         disk.beginRepairs()
         post(.join(node.index == 0 ? [VirtualLinks.endpoint(of: 1)] : [VirtualLinks.endpoint(of: 0)]))
         sayHello()
+        front?.begin()
+        post(.tellPeers)
     }
 
     /// Ends without a word; nothing that was scheduled happens any more.
@@ -169,6 +171,7 @@ package final class VirtualProcess {
             preconditionFailure("seed \(world.seed): \(peer) sent what cannot be read: \(error)")
         case .replication(let effect): perform(effect)
         case .presence(let events): front?.presenceChanged(events)
+        case .peers(let peers): front?.peersChanged(peers)
         }
     }
 

@@ -132,7 +132,7 @@ extension GraphQLResolved {
         case .topicDestroyed(let name): self = .text(name.text)
         case .refused(let refusal): throw GraphQLError(refusal, at: nil, path: [])
         case .subscribed, .unsubscribed, .permission, .row, .rows, .queriesCancelled, .presence, .presenceSet, .typingNoted,
-            .requested, .authenticated, .followingFigures, .pong:
+            .requested, .acknowledged, .authenticated, .followingFigures, .pong:
             throw GraphQLError("the broker gave an answer to another question", code: "INTERNAL_ERROR")
         }
     }
