@@ -297,6 +297,9 @@ extension Replication {
         for (_, departure) in registry.departed.sorted(by: { $0.key < $1.key }) {
             items.append(retold(.departure(departure.record), departure.stamp))
         }
+        for (id, entry) in registry.schedules.sorted(by: { $0.key < $1.key }) {
+            items.append(retold(.schedule(entry.retold(id: id)), entry.stamp))
+        }
         for entry in registry.sortedEntries {
             for (change, stamp) in entry.retold { items.append(retold(.topic(change), stamp)) }
         }

@@ -20,9 +20,9 @@ struct Checkpoint: Sendable {
         let time: HybridTime
     }
 
-    /// The highest version that is read. Version 2 holds removed members too, and is written only where there are some,
-    /// so that the build before this one reads what it wrote and what a cluster without any has.
-    static let version: UInt8 = 2
+    /// The highest version that is read. Version 2 holds removed members too, version 3 schedules as well, and each is
+    /// written only where there are some, so that the build before reads what it wrote and what a cluster without any has.
+    static let version: UInt8 = 3
     private static let magic: [UInt8] = Array("ROOSTCHK".utf8)
 
     static func name(of sequence: UInt64) -> String { "checkpoint-\(hexadecimal(sequence, digits: 16)).roost" }
@@ -31,11 +31,11 @@ struct Checkpoint: Sendable {
 
     func encode() -> [UInt8] {
         var writer = ByteWriter(reservingCapacity: 4_096)
-        let hasDepartures = !registry.departed.isEmpty
+        let version: UInt8 = !registry.schedules.isEmpty ? 3 : !registry.departed.isEmpty ? 2 : 1
         writer.varint(lastSequence)
         writer.u64(durable.segment)
         writer.varint(UInt64(durable.length))
-        registry.encode(into: &writer, withDepartures: hasDepartures)
+        registry.encode(into: &writer, withDepartures: version > 1, withSchedules: version > 2)
         vector.encode(into: &writer)
         writer.varint(UInt64(heads.count))
         for head in heads {
@@ -55,7 +55,7 @@ struct Checkpoint: Sendable {
             writer.origin(origin)
             writer.u64(time.rawValue)
         }
-        return SealedFile.seal(writer.bytes, magic: Self.magic, version: hasDepartures ? Self.version : 1)
+        return SealedFile.seal(writer.bytes, magic: Self.magic, version: version)
     }
 
     static func decode(_ bytes: [UInt8]) throws(FormatError) -> Checkpoint {
@@ -64,7 +64,7 @@ struct Checkpoint: Sendable {
         var checkpoint = Checkpoint()
         checkpoint.lastSequence = try reader.varint()
         checkpoint.durable = LogPlace(segment: try reader.u64(), length: try reader.count(upTo: 1 << 40))
-        checkpoint.registry = try Registry.decode(from: &reader, withDepartures: found > 1)
+        checkpoint.registry = try Registry.decode(from: &reader, withDepartures: found > 1, withSchedules: found > 2)
         checkpoint.vector = try VersionVector.decode(from: &reader)
         for _ in 0..<(try reader.count(upTo: reader.remaining)) {
             let topic = try reader.topicName()

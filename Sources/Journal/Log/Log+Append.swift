@@ -133,6 +133,9 @@ extension Log {
         case .departure(let departure):
             registry.merge(departure, stamp: Stamp(time: record.time, origin: record.origin))
             segments[number]!.systemBytes += size
+        case .schedule(let change):
+            registry.merge(change, stamp: Stamp(time: record.time, origin: record.origin))
+            segments[number]!.systemBytes += size
         }
     }
 

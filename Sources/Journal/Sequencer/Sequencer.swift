@@ -170,6 +170,13 @@ package struct Sequencer: Sendable {
         append(.departure(departure), slot: .system, durability: .disk, time: time, into: &batch)
     }
 
+    /// Sequences a schedule's creation or removal; nothing where it says nothing new.
+    package mutating func schedule(_ change: ScheduleChange, at wall: WallTime, into batch: inout [Sequenced]) {
+        let time = clock.next(at: wall)
+        guard registry.merge(change, stamp: Stamp(time: time, origin: origin)) else { return }
+        append(.schedule(change), slot: .system, durability: .disk, time: time, into: &batch)
+    }
+
     private mutating func write(
         _ change: TopicChange, at wall: WallTime, into batch: inout [Sequenced]
     ) -> Result<TopicDefinition, SequencerRefusal> {
@@ -279,6 +286,9 @@ package struct Sequencer: Sendable {
         case .departure(let departure):
             let stamp = Stamp(time: record.time, origin: record.origin)
             if let known = registry.departed[departure.node], known.stamp <= stamp { return .known }
+        case .schedule(let change):
+            guard var known = registry.schedules[change.id] else { break }
+            guard known.merge(change, stamp: Stamp(time: record.time, origin: record.origin)) else { return .known }
         }
         take(record, at: wall, into: &batch)
         return .taken
@@ -306,6 +316,9 @@ package struct Sequencer: Sendable {
             batch.append(Sequenced(sequence: sequence, record: record))
         case .departure(let departure):
             registry.merge(departure, stamp: stamp)
+            batch.append(Sequenced(sequence: sequence, record: record))
+        case .schedule(let change):
+            registry.merge(change, stamp: stamp)
             batch.append(Sequenced(sequence: sequence, record: record))
         }
     }

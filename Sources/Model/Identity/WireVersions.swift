@@ -3,7 +3,7 @@
 /// Two processes use the highest version that both speak, so that nodes of adjacent versions work together while a
 /// cluster is upgraded node by node. Version 2 fetches what is missing of memory topics; version 3 tells who is
 /// present, and has records that remove members; version 4 carries errands between event loops, tells who responds, has
-/// rows of tables, and asks for records that a log has lost.
+/// rows of tables and records of schedules, and asks for records that a log has lost.
 package struct WireVersions: Hashable, Sendable, CustomStringConvertible {
     /// The lowest version that is still spoken.
     package let lowest: UInt8
@@ -22,6 +22,8 @@ package struct WireVersions: Hashable, Sendable, CustomStringConvertible {
     package static let rows: UInt8 = 4
     /// The first version in which nodes ask each other for records that their logs have lost.
     package static let repairs: UInt8 = 4
+    /// The first version in which a registry may hold schedules.
+    package static let schedules: UInt8 = 4
 
     package init(_ range: ClosedRange<UInt8>) {
         lowest = range.lowerBound

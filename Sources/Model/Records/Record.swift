@@ -16,6 +16,7 @@ package final class Record: Sendable {
         case topic(TopicChange)
         case member(MemberRecord)
         case departure(DepartureRecord)
+        case schedule(ScheduleChange)
     }
 
     package init(origin: Origin, slot: Slot, position: UInt64, time: HybridTime, seen: UInt64, body: Body) {

@@ -20,6 +20,7 @@ extension Record {
             writer.u64(member.node.rawValue)
             writer.string(member.name)
         case .departure(let departure): departure.encode(into: &writer)
+        case .schedule(let change): change.encode(into: &writer)
         }
     }
 
@@ -39,6 +40,7 @@ extension Record {
         case 2: body = .topic(try TopicChange.decode(from: &reader))
         case 3: body = .member(MemberRecord(node: NodeID(rawValue: try reader.u64()), name: try reader.string()))
         case 4: body = .departure(try DepartureRecord.decode(from: &reader))
+        case 7: body = .schedule(try ScheduleChange.decode(from: &reader))
         default: throw .invalid("record kind \(kind)")
         }
         return Record(origin: origin, slot: slot, position: position, time: time, seen: seen, body: body)
@@ -52,6 +54,7 @@ extension Record.Body {
         case .topic: 2
         case .member: 3
         case .departure: 4
+        case .schedule: 7
         }
     }
 }

@@ -1,4 +1,4 @@
-/// Every topic name that the cluster ever met, every member, and every node that is none any more.
+/// Every topic name that the cluster ever met, every member, every node that is none any more, and every schedule.
 ///
 /// It is merged from records in any order and always comes out the same.
 package struct Registry: Equatable, Sendable {
@@ -7,6 +7,8 @@ package struct Registry: Equatable, Sendable {
     package private(set) var members: [NodeID: Member]
     /// Every node that an operator removed, by the earliest word of it.
     package private(set) var departed: [NodeID: Departure]
+    /// Every schedule ever created, the removed ones among them, by id.
+    package private(set) var schedules: [String: ScheduleEntry] = [:]
 
     /// A node as its own records describe it.
     package struct Member: Equatable, Sendable {
@@ -60,6 +62,20 @@ package struct Registry: Equatable, Sendable {
         departed[departure.node] = Departure(record: departure, stamp: stamp)
         members[departure.node] = nil
         return true
+    }
+
+    /// Merges a change of a schedule; says whether it is news.
+    @discardableResult
+    package mutating func merge(_ change: ScheduleChange, stamp: Stamp) -> Bool {
+        if schedules[change.id] != nil { return schedules[change.id]!.merge(change, stamp: stamp) }
+        schedules[change.id] = ScheduleEntry(change, stamp: stamp)
+        return true
+    }
+
+    /// The schedules that exist, in the order of their creation.
+    package var liveSchedules: [Schedule] {
+        schedules.values.compactMap(\.schedule)
+            .sorted { ($0.created.milliseconds, $0.id) < ($1.created.milliseconds, $1.id) }
     }
 
     /// The entries in the order of their names.

@@ -75,8 +75,8 @@ extension Stamp {
 }
 
 extension Registry {
-    /// Appends every entry and member, in order; and the removed ones, where the form has a place for them.
-    package func encode(into writer: inout ByteWriter, withDepartures: Bool) {
+    /// Appends every entry and member, in order; and the removed ones and schedules, where the form has a place for them.
+    package func encode(into writer: inout ByteWriter, withDepartures: Bool, withSchedules: Bool = false) {
         writer.varint(UInt64(entries.count))
         for entry in sortedEntries { entry.encode(into: &writer) }
         writer.varint(UInt64(members.count))
@@ -91,10 +91,16 @@ extension Registry {
             departure.record.encode(into: &writer)
             departure.stamp.encode(into: &writer)
         }
+        guard withSchedules else { return }
+        writer.varint(UInt64(schedules.count))
+        for (id, entry) in schedules.sorted(by: { $0.key < $1.key }) {
+            entry.retold(id: id).encode(into: &writer)
+            entry.stamp.encode(into: &writer)
+        }
     }
 
     package static func decode(
-        from reader: inout ByteReader, withDepartures: Bool
+        from reader: inout ByteReader, withDepartures: Bool, withSchedules: Bool = false
     ) throws(FormatError) -> Registry {
         var registry = Registry()
         for _ in 0..<(try reader.count(upTo: reader.remaining)) {
@@ -109,6 +115,11 @@ extension Registry {
         for _ in 0..<(try reader.count(upTo: reader.remaining)) {
             let departure = try DepartureRecord.decode(from: &reader)
             registry.merge(departure, stamp: try Stamp.decode(from: &reader))
+        }
+        guard withSchedules else { return registry }
+        for _ in 0..<(try reader.count(upTo: reader.remaining)) {
+            let change = try ScheduleChange.decode(from: &reader)
+            registry.merge(change, stamp: try Stamp.decode(from: &reader))
         }
         return registry
     }

@@ -65,6 +65,10 @@ struct Author {
         sequenced(.first, slot: .system, time: 1_000, .departure(departure))
     }
 
+    mutating func system(_ body: Record.Body) -> Sequenced {
+        sequenced(.first, slot: .system, time: 1_001, body)
+    }
+
     mutating func destruction(_ topic: TopicName = .news, generation: UInt32 = 1, time: UInt64 = 1) -> Sequenced {
         sequenced(.first, slot: .system, time: time, .topic(.destroyed(topic, generation: generation)))
     }

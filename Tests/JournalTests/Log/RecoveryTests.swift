@@ -136,14 +136,14 @@ struct RecoveryTests {
                 newer.replaceSubrange(12..<16, with: checksum.bytes)
             }
             let other = MemoryStorage(storage.contents.merging([name: newer]) { $1 })
-            let known: UInt8 = name.hasPrefix("log") ? 1 : 2
+            let known: UInt8 = name.hasPrefix("log") ? 1 : 3
             let expected = LogError.format(file: name, .unknownVersion(found: 9, known: known))
             #expect(throws: expected) { _ = try Log.open(other) }
             #expect(expected.description.contains("9") && expected.description.contains("\(known)"))
         }
     }
 
-    @Test("keeps a removed member in a checkpoint, whose version only then is one that the build before cannot read")
+    @Test("keeps removed members and schedules in a checkpoint, whose version only then is one that the build before cannot read")
     mutating func removedMembers() throws {
         var log = try Log.open(storage).log
         func version() -> UInt8? { storage.contents.first { $0.key.hasPrefix("checkpoint") }?.value[11] }
@@ -156,6 +156,12 @@ struct RecoveryTests {
         #expect(version() == 2)
         let recovered = try Log.open(storage).recovered
         #expect(recovered.registry.departed[removal.node]?.record == removal)
+        let gone = ScheduleChange.removed(id: "gone")
+        try log.keep([author.system(.schedule(gone))])
+        #expect(try Log.open(storage).recovered.registry.schedules.keys.sorted() == ["gone"])
+        try log.writeCheckpoint()
+        #expect(version() == 3)
+        #expect(try Log.open(storage).recovered.registry == log.registry)
     }
 
     @Test("does without a damaged checkpoint, and says so")

@@ -223,6 +223,7 @@ extension Record {
         switch body {
         case .departure: WireVersions.departures
         case .message(let message) where message.row != nil: WireVersions.rows
+        case .schedule: WireVersions.schedules
         case .message, .topic, .member: WireVersions.spoken.lowest
         }
     }

@@ -250,6 +250,7 @@ extension Log {
             case .member(let member): registry.merge(member, stamp: Stamp(time: record.time, origin: record.origin))
             case .departure(let departure):
                 registry.merge(departure, stamp: Stamp(time: record.time, origin: record.origin))
+            case .schedule(let change): registry.merge(change, stamp: Stamp(time: record.time, origin: record.origin))
             }
         }
     }
