@@ -13,8 +13,8 @@ struct Roost: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             Serve.self, PublishCommand.self, SubscribeCommand.self, RequestCommand.self, TopicsCommand.self, QueryCommand.self,
-            FeedCommand.self, ClusterCommand.self, BackupCommand.self, RestoreCommand.self, TokenCommand.self, UserCommand.self,
-            BenchCommand.self,
+            FeedCommand.self, ScheduleCommand.self, ClusterCommand.self, BackupCommand.self, RestoreCommand.self, TokenCommand.self,
+            UserCommand.self, BenchCommand.self,
         ])
 
     static func main() async {

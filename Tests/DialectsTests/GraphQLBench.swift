@@ -134,14 +134,16 @@ let refusals: [Refusal] = {
         .rateLimited, .connectionLimit, .addressLimit, .attachLimit, .originForbidden("http://evil"),
         .subscriptionLimit(3), .queryWrong("wrong"), .tableUnknown("chat"), .queryLimit(3), .presenceLimit(3),
         .requestFailed(.nodeBusy),
-        .draining, .unavailable("the disk is full"), .memberUnknown("node-9"), .memberNeeded("it lives"), .internal("broken"),
+        .draining, .unavailable("the disk is full"), .memberUnknown("node-9"), .memberNeeded("it lives"),
+        .scheduleUnknown("s"), .scheduleLimit(3), .internal("broken"),
     ]
     for refusal in all {
         switch refusal {
         case .authenticationRequired, .authenticationFailed, .authenticationExpired, .permissionDenied, .invalidMessage,
             .topicUnknown, .topicExists, .rowUnknown, .notATable, .notSupported, .cursorTooOld, .notReplicated, .rateLimited, .connectionLimit,
             .addressLimit, .attachLimit, .originForbidden, .subscriptionLimit, .queryWrong, .tableUnknown, .queryLimit,
-            .presenceLimit, .requestFailed, .draining, .unavailable, .memberUnknown, .memberNeeded, .internal:
+            .presenceLimit, .requestFailed, .draining, .unavailable, .memberUnknown, .memberNeeded, .scheduleUnknown,
+            .scheduleLimit, .internal:
             break
         }
     }

@@ -35,9 +35,13 @@ package struct AccessPolicy: Equatable, Sendable {
     /// The built-in role that passes every role and mask.
     package static let admin = "admin"
 
-    /// The default roles: `user` may read, write, create and manage everything that is not the system's.
-    package static let standard = AccessPolicy(
-        roles: ["user": [Grant([.read, .write, .create, .manage], on: [.everything])]])
+    /// The default roles: `user` may read, write, create and manage everything that is not the system's, and read what is
+    /// told of schedules.
+    package static let standard: AccessPolicy = {
+        guard let schedules = try? TopicFilter("$schedules") else { preconditionFailure("$schedules is a filter") }
+        return AccessPolicy(
+            roles: ["user": [Grant([.read, .write, .create, .manage], on: [.everything]), Grant([.read], on: [schedules])]])
+    }()
 
     /// What each role allows; `admin` needs no entry.
     package let roles: [String: [Grant]]

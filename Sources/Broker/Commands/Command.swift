@@ -134,6 +134,8 @@ package enum Command: Sendable {
         package var readers = RowDraft.Readers.kept
         /// Whether a row comes from a database that is followed, which is then its event's source.
         package var isFromDatabase = false
+        /// Who is said to have published; nil for the session's user. Only the node itself names another.
+        package var publisher: String?
 
         package init(
             topic: TopicName, payload: [UInt8], event: String = "new-message", key: String? = nil, messageID: String? = nil,

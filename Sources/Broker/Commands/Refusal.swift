@@ -48,6 +48,10 @@ package enum Refusal: Error, Equatable, Sendable {
     case memberUnknown(String)
     /// A member cannot be removed, or cannot leave, as things are; the text says why and what would help.
     case memberNeeded(String)
+    /// No schedule of the user's has this id.
+    case scheduleUnknown(String)
+    /// The cluster has as many schedules as it may.
+    case scheduleLimit(Int)
     /// Nothing that the client did; the text says what failed and holds nothing private.
     case `internal`(String)
 
@@ -74,6 +78,8 @@ package enum Refusal: Error, Equatable, Sendable {
         case .requestFailed(let failure): failure.code
         case .memberUnknown: "MEMBER_NOT_FOUND"
         case .memberNeeded: "MEMBER_NEEDED"
+        case .scheduleUnknown: "SCHEDULE_NOT_FOUND"
+        case .scheduleLimit: "RATE_LIMIT_EXCEEDED"
         case .unavailable, .internal: "INTERNAL_ERROR"
         }
     }
@@ -111,6 +117,8 @@ package enum Refusal: Error, Equatable, Sendable {
         case .requestFailed(let failure): failure.sentence
         case .draining: "this node is stopping: use another one"
         case .unavailable(let reason), .memberUnknown(let reason), .memberNeeded(let reason): reason
+        case .scheduleUnknown(let id): "there is no schedule \"\(id)\" of yours"
+        case .scheduleLimit(let limit): "the cluster has \(limit) schedules, as many as it may: remove one first"
         case .internal(let reason): reason
         }
     }

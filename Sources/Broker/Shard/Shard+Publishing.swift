@@ -34,7 +34,8 @@ extension Shard {
         if refusal == nil {
             batch.drafts.append(
                 Draft(
-                    topic: publish.topic, event: publish.event, key: publish.key, publisher: session.principal.user,
+                    topic: publish.topic, event: publish.event, key: publish.key,
+                    publisher: publish.publisher ?? session.principal.user,
                     source: publish.isFromDatabase ? "database" : session.name, messageID: publish.messageID,
                     timeToLive: publish.timeToLive,
                     payload: publish.payload, needsOwnRecord: publish.acknowledgement == .replicated,

@@ -29,12 +29,12 @@ enum NewLoomReplies {
             ("connection_error", "Authentication failed")
         case .permissionDenied: ("permission_denied", "Not authorized for this chat")
         case .invalidMessage, .notSupported, .topicUnknown, .topicExists, .cursorTooOld, .queryWrong, .tableUnknown,
-            .rowUnknown, .notATable, .memberUnknown, .memberNeeded:
+            .rowUnknown, .notATable, .memberUnknown, .memberNeeded, .scheduleUnknown:
             ("invalid_format", "Invalid message format")
         case .notReplicated, .unavailable, .internal: ("connection_error", "The server failed")
         case .draining: ("connection_error", "This node stops")
         case .rateLimited, .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit,
-            .queryLimit, .requestFailed:
+            .queryLimit, .scheduleLimit, .requestFailed:
             ("connection_error", "Limit reached")
         }
     }

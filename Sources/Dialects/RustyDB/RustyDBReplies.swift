@@ -264,7 +264,7 @@ extension Refusal {
         case .authenticationRequired, .authenticationFailed, .authenticationExpired, .invalidMessage, .notSupported,
             .notReplicated, .rateLimited, .connectionLimit, .addressLimit, .attachLimit, .originForbidden,
             .subscriptionLimit, .queryWrong, .queryLimit, .presenceLimit, .requestFailed, .draining, .unavailable,
-            .memberUnknown, .memberNeeded, .internal:
+            .memberUnknown, .memberNeeded, .scheduleUnknown, .scheduleLimit, .internal:
             nil
         }
     }

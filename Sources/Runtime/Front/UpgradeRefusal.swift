@@ -71,13 +71,13 @@ extension Refusal {
         case .permissionDenied, .originForbidden: (403, "Forbidden")
         case .invalidMessage: (400, "Bad Request")
         case .queryWrong: (400, "Bad Request")
-        case .topicUnknown, .tableUnknown, .memberUnknown, .rowUnknown: (404, "Not Found")
+        case .topicUnknown, .tableUnknown, .memberUnknown, .rowUnknown, .scheduleUnknown: (404, "Not Found")
         case .topicExists, .memberNeeded: (409, "Conflict")
         case .notSupported, .notATable: (501, "Not Implemented")
         case .cursorTooOld: (410, "Gone")
         case .notReplicated: (504, "Gateway Timeout")
         case .requestFailed(let failure): failure.status
-        case .rateLimited, .queryLimit: (429, "Too Many Requests")
+        case .rateLimited, .queryLimit, .scheduleLimit: (429, "Too Many Requests")
         case .connectionLimit, .addressLimit, .attachLimit, .subscriptionLimit, .presenceLimit, .draining, .unavailable:
             (503, "Service Unavailable")
         case .internal: (500, "Internal Server Error")

@@ -32,6 +32,16 @@ struct RESTDoor: Sendable {
             }
         }
         router.get("/api/v1/tables/**") { request, context in await answer { try await table(request, context) } }
+        router.get("/api/v1/schedules") { request, context in await answer { try await listSchedules(request, context) } }
+        router.post("/api/v1/schedules") { request, context in
+            await work { try await createSchedule(request, context) }
+        }
+        router.get("/api/v1/schedules/{id}") { request, context in
+            await answer { try await schedule(request, context) }
+        }
+        router.delete("/api/v1/schedules/{id}") { request, context in
+            await work { try await removeSchedule(request, context) }
+        }
         router.post("/api/v1/query") { request, context in await answer { try await query(request, context) } }
         BackupDoor(services: services) { principal($0) }.addRoutes(to: router)
         router.get("/api/v1/cluster") { request, _ in await answer { try await cluster(request) } }
@@ -230,7 +240,7 @@ struct RESTDoor: Sendable {
         return replies + Array(repeating: .refused(.internal("the node is stopping")), count: missing)
     }
 
-    private func front(of context: RoostContext) -> FrontPort {
+    func front(of context: RoostContext) -> FrontPort {
         guard let front = fronts[ObjectIdentifier(context.channel.eventLoop)] else {
             preconditionFailure("HTTP is served on the loops that were started")
         }

@@ -99,12 +99,14 @@ extension Engine {
         return nil
     }
 
-    /// Why the registry may not hold removals yet: a living member runs a build that cannot read them.
-    func refusalOfOldVersions() async -> Refusal? {
+    /// Why the registry may not hold something yet: a living member runs a build that cannot read it.
+    func refusalOfOldVersions(
+        _ version: UInt8 = WireVersions.departures, _ what: String = "members can be removed"
+    ) async -> Refusal? {
         let old: [Member]
         do {
             old = try await control.inspect { plane, _ in
-                plane.members.filter { $0.state.isLiving && $0.wireVersion < WireVersions.departures }
+                plane.members.filter { $0.state.isLiving && $0.wireVersion < version }
             }
         } catch {
             return .draining
@@ -112,7 +114,7 @@ extension Engine {
         guard !old.isEmpty else { return nil }
         let names = old.map { "\($0.name) speaks version \($0.wireVersion)" }.joined(separator: ", ")
         return .memberNeeded(
-            "members can be removed once all that live speak version \(WireVersions.departures) of the wire format, and "
+            "\(what) once all that live speak version \(version) of the wire format, and "
                 + "\(names): upgrade first")
     }
 }

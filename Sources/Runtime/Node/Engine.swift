@@ -29,6 +29,7 @@ package final class Engine: Sendable {
     let usage: ProcessUsage
     private let counting: Mutex<Task<Void, Never>?>
     let isStopping = Atomic<Bool>(false)
+    private let runner = Mutex<ScheduleRunner?>(nil)
 
     /// Opens the data directory, takes a fresh epoch, recovers the log, and starts log thread, control plane and links.
     ///
@@ -128,6 +129,9 @@ package final class Engine: Sendable {
         let now = clock().wall
         ledger.sequence(from: nil) { sequencer, batch in sequencer.introduce(name: settings.name, at: now, into: &batch) }
         startCounting()
+        let runner = ScheduleRunner(engine: self)
+        self.runner.withLock { $0 = runner }
+        runner.start()
     }
 
     /// Begins a run on what the data directory holds; where the node was removed from its cluster, on nothing.
@@ -166,6 +170,11 @@ package final class Engine: Sendable {
     /// Announces that the node stops, lets lanes empty for at most `patience`, and closes links, log and directory.
     package func stop(patience: Duration) async {
         counting.withLock { $0?.cancel() }
+        // The runner holds the engine, so it is let go.
+        runner.withLock { runner in
+            runner?.stop()
+            runner = nil
+        }
         control.post(.stopping)
         let deadline = settings.clock().monotonic + patience
         while settings.clock().monotonic < deadline {

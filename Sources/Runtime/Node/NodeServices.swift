@@ -64,6 +64,15 @@ package protocol NodeServices: Sendable {
     /// Lets go of it; false where none has this id.
     func endBackup(_ id: String) async -> Bool
 
+    /// Every schedule of the cluster that this node knows, in the order of their creation.
+    func schedules() -> [Schedule]
+
+    /// Creates a schedule, under an id that nobody has; answered when it is stored.
+    func addSchedule(_ schedule: Schedule) async -> Result<Schedule, Refusal>
+
+    /// Removes a schedule for good; answered when that is stored.
+    func removeSchedule(_ id: String) async -> Result<Void, Refusal>
+
     /// Whether the node can do its work: nil, or a sentence that says what fails. A dead peer is no reason.
     func unreadiness() async -> String?
 

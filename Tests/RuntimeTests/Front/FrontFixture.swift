@@ -137,6 +137,12 @@ final class LoneNode: NodeServices {
                     heads: Cursor())))
     }
 
+    func schedules() -> [Schedule] { [] }
+
+    func addSchedule(_ schedule: Schedule) async -> Result<Schedule, Refusal> { .failure(.scheduleLimit(0)) }
+
+    func removeSchedule(_ id: String) async -> Result<Void, Refusal> { .failure(.scheduleUnknown(id)) }
+
     func query(
         _ task: QueryTask, deliver: @escaping @Sendable (Result<QueryChunk, Refusal>) -> Void
     ) -> any QueryHandle {
