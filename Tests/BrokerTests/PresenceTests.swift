@@ -48,6 +48,33 @@ struct PresenceTests {
         #expect(bench.announced() == ["remove member room s0"])
     }
 
+    @Test("tells an observer who comes and goes, and nobody of the observer")
+    func observers() {
+        let bench = bench()
+        let observer = bench.open(0)
+        bench.send(.follow("room", conditions: [.anyEvent([])], presence: .observer), from: observer)
+        #expect(bench.announced().isEmpty)
+        _ = bench.lines(observer)
+        let member = bench.open(1)
+        bench.send(.follow("room", presence: .member), from: member)
+        #expect(bench.announced() == ["set member room s1"])
+        #expect(bench.lines(observer) == ["joined room s1"])
+        bench.send(.typing(topic("room"), isTyping: true, state: []), from: member)
+        _ = bench.announced()
+        bench.publish("room", "7")
+        bench.deliver()
+        #expect(bench.lines(observer) == [], "neither typing nor messages are told")
+        bench.send(.presence(topic("room")), from: observer)
+        #expect(bench.lines(observer) == ["presence room 1: s1"])
+        bench.send(.unsubscribe([filter("room")]), from: observer)
+        bench.close(member)
+        _ = bench.announced()
+        #expect(bench.lines(observer) == ["unsubscribed room"])
+        let wild = bench.open(2)
+        bench.send(.follow("#", presence: .observer), from: wild)
+        #expect(bench.lines(wild).last?.contains("presence needs a topic's name") == true)
+    }
+
     @Test("ends when a subscription goes on without it, and begins when it goes on with it")
     func changesItsMind() {
         let bench = bench()

@@ -58,7 +58,8 @@ struct GraphQLTranscriptTests {
     func strangers() {
         let bench = GraphQLBench()
         _ = bench.open(stranger: true)
-        #expect(bench.say(#"{"type":"connection_init"}"#) == [#"close 4403 Forbidden: give a token as "authorization""#])
+        #expect(
+            bench.say(#"{"type":"connection_init"}"#) == [#"close 4403 Forbidden: give a token as "authorization""#])
         let other = GraphQLBench()
         _ = other.open()
         #expect(other.say(subscription) == ["close 4401 Unauthorized"])
@@ -100,7 +101,8 @@ struct GraphQLTranscriptTests {
         }
         #expect(subscribe.filters == [filter("chat")])
         #expect(
-            bench.answer(.subscribed(filter("chat"), cursors: [(name("chat"), Cursor())], recovered: true, missed: 0)) == [])
+            bench.answer(.subscribed(filter("chat"), cursors: [(name("chat"), Cursor())], recovered: true, missed: 0))
+                == [])
         let form = try #require(branch.flatMap { bench.forms[$0] })
         #expect(
             String(decoding: form.text(of: message(#"{ "b":1.50 }"#)), as: UTF8.self)
@@ -137,7 +139,8 @@ struct GraphQLTranscriptTests {
                     + #""partition":"AAAAAAAAAAEAAAAAAAAAAg.1","from":2,"to":5,"reason":"overrun"}}]}}"#
             ])
         _ = bench.say(
-            #"{"id":"2","type":"subscribe","payload":{"query":"subscription { messages(topic: \"chat\", notices: true) { id } }"}}"#)
+            #"{"id":"2","type":"subscribe","payload":{"query":"subscription { messages(topic: \"chat\", notices: true) { id } }"}}"#
+        )
         #expect(
             bench.tell(.cursor(name("chat"), Cursor([partition: 6])), BranchID(rawValue: 2)) == [
                 #"{"id":"2","type":"next","payload":{"data":{"messages":null},"extensions":{"cursor":"#
@@ -180,7 +183,8 @@ struct GraphQLTranscriptTests {
     func queries() {
         let bench = GraphQLBench().begin()
         #expect(
-            bench.say(#"{"id":"q","type":"subscribe","payload":{"query":"{ topic(name: \"chat\") { messages } }"}}"#) == [])
+            bench.say(#"{"id":"q","type":"subscribe","payload":{"query":"{ topic(name: \"chat\") { messages } }"}}"#)
+                == [])
         #expect(
             bench.answer(description("chat")) == [
                 #"{"id":"q","type":"next","payload":{"data":{"topic":{"messages":3}}}}"#,
@@ -215,5 +219,43 @@ struct GraphQLTranscriptTests {
         }
         let said = bench.say(subscription.replacing(#""id":"1""#, with: #""id":"more""#))
         #expect(said.count == 1 && said[0].contains(#""code":"CONNECTION_LIMIT""#))
+    }
+
+    @Test("tells who is in a topic, and who comes, changes and goes, but none of its messages")
+    func presence() throws {
+        let bench = GraphQLBench().begin()
+        let query =
+            #"subscription { presence(topic: \"chat\") { event count member { user state } members { user node since } } }"#
+        _ = bench.say(#"{"id":"w","type":"subscribe","payload":{"query":"\#(query)"}}"#)
+        guard case .subscribe(let subscribe)? = bench.requests.first?.request.command else {
+            Issue.record("nothing is followed")
+            return
+        }
+        #expect(subscribe.presence == .observer && subscribe.conditions == [.anyEvent([])])
+        #expect(bench.answer(.subscribed(filter("chat"), cursors: [], recovered: true, missed: 0)) == [])
+        guard case .presence? = bench.requests.first?.request.command else {
+            Issue.record("nobody asks who is there")
+            return
+        }
+        let entry = PresenceEntry(user: "bob", since: time.wall)
+        let list = PresenceList(members: [PresenceList.Member(node: "n", connection: "s2", entry: entry)], count: 1)
+        #expect(
+            bench.answer(.presence(name("chat"), list)) == [
+                #"{"id":"w","type":"next","payload":{"data":{"presence":{"event":"LIST","count":1,"member":null,"#
+                    + #""members":[{"user":"bob","node":"n","since":"2026-01-31T12:00:00.250Z"}]}}}}"#
+            ])
+        let branch = BranchID(rawValue: 1)
+        let key = PresenceKey(.member, in: name("chat"), connection: "s2")
+        let said = PresenceEntry(user: "bob", since: time.wall, state: Array("[1]".utf8))
+        #expect(
+            bench.tell(.presence(PresenceEvent(.updated, key, said, node: "n", count: 1)), branch) == [
+                #"{"id":"w","type":"next","payload":{"data":{"presence":{"event":"UPDATE","count":1,"#
+                    + #""member":{"user":"bob","state":[1]},"members":null}}}}"#
+            ])
+        #expect(
+            bench.tell(.presenceCount(name("chat"), 300), branch).first?.contains(#""event":"COUNT","count":300"#)
+                == true)
+        #expect(
+            bench.tell(.gap(name("chat"), Gap(partition: partition, from: 2, to: 5, reason: .overrun)), branch) == [])
     }
 }

@@ -52,7 +52,7 @@ def test_the_library_fetches_the_schema_and_checks_requests_by_it(node):
     assert isinstance(schema.type_map["Message"], GraphQLObjectType)
     assert set(schema.query_type.fields) == {"topics", "topic", "history", "cluster", "metrics"}
     assert set(schema.mutation_type.fields) == {"publish", "createTopic", "destroyTopic"}
-    assert set(schema.subscription_type.fields) == {"messages", "metricUpdated"}
+    assert set(schema.subscription_type.fields) == {"messages", "presence", "metricUpdated"}
     assert "where: MessageFilter" in print_schema(schema)
 
 
@@ -246,3 +246,54 @@ def test_http_wants_a_token_where_the_node_does(guarded):
         guarded.token = kept
     assert status == 401 and refused["errors"][0]["extensions"]["code"] == "AUTH_REQUIRED"
     assert guarded.call("POST", "/graphql", {"query": "{ topics { name } }"})[0] == 200
+
+
+def test_the_library_is_told_who_is_in_a_topic_at_any_node(three, topic, attach):
+    """Who is there at first, who comes, changes and goes; whoever watches is not there."""
+    attach(three[0]).create(topic)
+    three.await_equal_vectors()
+    early = attach(three[0])
+    early.subscribe(topic, presence=True)
+    watch = "subscription ($topic: String!) { presence(topic: $topic) { topic event count member { ...M } members { ...M } } }"
+    watch += " fragment M on TopicMember { user node connection since state }"
+    here = {"node": "node-1", "connection": early.session["data"]["sessionId"]}
+
+    async def body():
+        async with client(three[1]) as session:
+            told = []
+            late = None
+            async for update in session.subscribe(ask(watch, topic=topic)):
+                told.append(update["presence"])
+                assert told[-1]["topic"] == topic
+                if told[-1]["event"] == "LIST":
+                    late = attach(three[2])
+                    late.subscribe(topic, presence=True)
+                elif told[-1]["event"] == "JOIN":
+                    late.ask("set-presence", topicName=topic, state={"mood": "good"})
+                elif told[-1]["event"] == "UPDATE":
+                    # Of the topic's messages nothing is shown.
+                    late.publish(topic, 1)
+                    late.close()
+                elif told[-1]["event"] == "LEAVE":
+                    return told, late.session["data"]["sessionId"]
+
+    told, session = run(body())
+    assert [(each["event"], each["count"]) for each in told] == [("LIST", 1), ("JOIN", 2), ("UPDATE", 2), ("LEAVE", 1)]
+    assert told[0]["member"] is None and here.items() <= told[0]["members"][0].items()
+    for each in told[1:]:
+        assert each["members"] is None and (each["member"]["node"], each["member"]["connection"]) == ("node-3", session)
+    assert told[1]["member"]["state"] is None and told[2]["member"]["state"] == {"mood": "good"}
+    assert len(early.ask("presence", topicName=topic)["members"]) == 1
+
+
+def test_presence_may_be_watched_where_the_topic_may_be_read(guarded):
+    watch = "subscription { presence(topic: \"nowhere\") { event } }"
+
+    async def body():
+        async with client(guarded, authorization=f"Bearer {token('ann', roles=['user'])}") as session:
+            with pytest.raises(TransportQueryError) as refused:
+                async for _ in session.subscribe(gql(watch)):
+                    pass
+            return refused.value.errors[0]["extensions"]["code"]
+
+    assert run(body()) == "TOPIC_NOT_FOUND"

@@ -97,6 +97,8 @@ package enum Command: Sendable {
         case none
         /// Who types.
         case typing
+        /// Who comes and goes, without being one of them. Only with a topic's name.
+        case observer
         /// Who comes, goes and types; and it makes its connection a member, whom the others are told of. Only with a
         /// topic's name.
         case member

@@ -8,11 +8,11 @@ extension Shard {
 
     /// Whether a subscription may ask for what it asks of presence.
     func presenceRefusal(_ filter: TopicFilter, _ wish: Command.PresenceWish, _ slot: Int) -> Refusal? {
-        guard wish == .member else { return nil }
+        guard wish == .member || wish == .observer else { return nil }
         guard let name = filter.exact else {
             return .invalidMessage("presence needs a topic's name: \"\(filter)\" is a wildcard")
         }
-        if sessions[slot]!.presences[name] != nil { return nil }
+        if wish == .observer || sessions[slot]!.presences[name] != nil { return nil }
         let limit = settings.presencesPerConnection
         guard sessions[slot]!.presences.count < limit else { return .presenceLimit(limit) }
         return presenceCount < settings.presences ? nil : .presenceLimit(settings.presences)
@@ -28,9 +28,10 @@ extension Shard {
         unattend(filter, before, slot, keepsMember: wish == .member, into: &effects)
         guard wish != .none else { return }
         let connection = sessions[slot]!.connection
-        typingObservers[filter, default: []].append(connection)
-        guard wish == .member, let name = filter.exact else { return }
+        if wish != .observer { typingObservers[filter, default: []].append(connection) }
+        guard wish != .typing, let name = filter.exact else { return }
         presenceObservers[name, default: []].append(connection)
+        guard wish == .member else { return }
         presenceCount += 1
         announce(
             .member, name, slot, PresenceEntry(user: sessions[slot]!.principal.user, since: now.wall), into: &effects)
@@ -42,10 +43,10 @@ extension Shard {
         into effects: inout [ShardEffect]
     ) {
         guard wish != .none, let session = sessions[slot] else { return }
-        Self.remove(session.connection, from: &typingObservers, at: filter)
-        guard wish == .member, let name = filter.exact else { return }
+        if wish != .observer { Self.remove(session.connection, from: &typingObservers, at: filter) }
+        guard wish != .typing, let name = filter.exact else { return }
         Self.remove(session.connection, from: &presenceObservers, at: name)
-        guard !keepsMember, sessions[slot]!.presences.removeValue(forKey: name) != nil else { return }
+        guard wish == .member, !keepsMember, sessions[slot]!.presences.removeValue(forKey: name) != nil else { return }
         presenceCount -= 1
         effects.append(.announce([.remove(PresenceKey(.member, in: name, connection: session.name))]))
     }

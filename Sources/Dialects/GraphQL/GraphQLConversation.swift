@@ -176,16 +176,34 @@ package final class GraphQLConversation: Dialect {
             return advance(id)
         }
         if case .refused(let refusal) = reply { return fail(id, refusal) }
+        if let watching = watchSteps(reply, id) { return watching }
         guard case .subscribed(_, let cursors, _, _) = reply, let operation = operations[id], operation.tellsNotices else {
             return []
         }
         return [.send(operation.notice("subscribed") { GraphQLMessage.cursors(cursors, to: &$0) })]
     }
 
+    /// What follows of answers to a subscription to presence: once it is live, the question who is there; nil for another.
+    private func watchSteps(_ reply: Reply, _ id: String) -> [DialectStep]? {
+        guard let operation = operations[id], let topic = operation.watched else { return nil }
+        switch reply {
+        case .subscribed:
+            let reference = RequestReference(id: nil, method: "subscribe", batch: operation.number)
+            return [.requestOn(operation.branch, Request(reference: reference, command: .presence(topic)))]
+        case .presence(let topic, let list): return [.send(operation.update(GraphQLPresence(topic, list)))]
+        default: return []
+        }
+    }
+
     package func steps(for notice: Notice, on branch: BranchID?) -> [DialectStep] {
         guard let branch else { return steps(for: notice) }
         guard let id = numbers[branch.rawValue], let operation = operations[id] else { return [] }
         switch notice {
+        case .presence(let event): return [.send(operation.update(GraphQLPresence(event)))]
+        case .presenceCount(let topic, let count):
+            return [.send(operation.update(GraphQLPresence(topic, count: count)))]
+        // Whoever watches wants none of the messages, and so misses none.
+        case .gap where operation.watched != nil, .cursor where operation.watched != nil: return []
         case .gap(let topic, let gap): return [.send(operation.gap(topic, gap))]
         case .cursor(let topic, let cursor):
             guard operation.tellsNotices else { return [] }
@@ -195,7 +213,7 @@ package final class GraphQLConversation: Dialect {
             return operation.follows(exactly: topic) ? fail(id, refusal) : []
         case .figures(let report): return [.send(operation.update(report.figures))]
         case .figuresEnded(let refusal): return fail(id, refusal)
-        case .event, .opened, .presence, .presenceCount, .typing, .request, .work, .refused, .tokenExpiring, .draining: return []
+        case .event, .opened, .typing, .request, .work, .refused, .tokenExpiring, .draining: return []
         }
     }
 

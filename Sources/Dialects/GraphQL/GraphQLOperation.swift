@@ -40,6 +40,12 @@ struct GraphQLOperation {
 
     var branch: BranchID { BranchID(rawValue: number) }
 
+    /// The topic whose members a subscription is told of; nil where it tells something else.
+    var watched: TopicName? {
+        guard case .subscribe(let subscribe)? = source, subscribe.presence == .observer else { return nil }
+        return subscribe.filters.first?.exact
+    }
+
     /// The response's key of what a subscription tells.
     var responseKey: String { plan.subscriptionField?.responseKey ?? "" }
 
@@ -80,6 +86,11 @@ struct GraphQLOperation {
 
     /// The text that tells figures.
     func update(_ figures: NodeFigures) -> [UInt8] { GraphQLMessage.next(id, Self.result(plan, .update(figures))) }
+
+    /// The text that tells who is there, came, changed or went.
+    func update(_ presence: GraphQLPresence) -> [UInt8] {
+        GraphQLMessage.next(id, Self.result(plan, .attendance(presence)))
+    }
 
     private static func result(_ plan: GraphQLPlan, _ root: GraphQLObject) -> [UInt8] {
         var execution = GraphQLExecution(plan, root: root)

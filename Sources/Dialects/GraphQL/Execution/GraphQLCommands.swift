@@ -48,6 +48,11 @@ enum GraphQLCommands {
                 Command.Subscribe(
                     filters: [try arguments.filter("topic")], conditions: try conditions(arguments.object("where")),
                     since: try arguments.since()))
+        case "presence":
+            // Of the topic's messages none is wanted.
+            return .subscribe(
+                Command.Subscribe(
+                    filters: [TopicFilter(try arguments.topic("topic"))], conditions: [.anyEvent([])], presence: .observer))
         case "metricUpdated": return .followFigures
         default: preconditionFailure("the schema promises a subscription \"\(field)\" that nothing follows")
         }

@@ -9,6 +9,7 @@ enum GraphQLObject: Sendable {
     /// A subscription's event.
     case delivery(Sequenced)
     case update(NodeFigures)
+    case attendance(GraphQLPresence)
     /// Nothing to show: what a subscription tells beside its events.
     case notice
     case topic(TopicDefinition)
@@ -20,6 +21,8 @@ enum GraphQLObject: Sendable {
     case cluster(ClusterView)
     case member(ClusterView.Member)
     case metrics(NodeFigures)
+    case presence(GraphQLPresence)
+    case person(PresenceList.Member)
     case introspection(GraphQLIntrospection)
 }
 
@@ -75,6 +78,7 @@ extension GraphQLObject {
         case .mutation: .ask(try GraphQLCommands.mutation(field, arguments))
         case .delivery(let item): .value(.object(.message(item)))
         case .update(let figures): .value(.object(.metrics(figures)))
+        case .attendance(let update): .value(.object(.presence(update)))
         case .notice: .value(.null)
         case .topic(let definition): topic(field, definition)
         case .described(let description): .value(Self.described(field, description))
@@ -85,11 +89,13 @@ extension GraphQLObject {
         case .cluster(let view): .value(Self.cluster(field, view))
         case .member(let member): .value(Self.member(field, member))
         case .metrics(let figures): .value(Self.metrics(field, figures))
+        case .presence(let update): .value(Self.presence(field, update))
+        case .person(let member): .value(Self.person(field, member))
         case .introspection(let value): .value(value.resolve(field))
         }
     }
 
-    private static func unknown(_ field: String) -> Never {
+    static func unknown(_ field: String) -> Never {
         preconditionFailure("the schema promises a field \"\(field)\" that nothing gives")
     }
 

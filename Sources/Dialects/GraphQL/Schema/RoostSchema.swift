@@ -43,6 +43,8 @@ enum RoostSchema {
         type Subscription {
           "Messages as they are published, and those after `since` before them."
           messages("A name, or a filter with + and #." topic: String!, "A cursor, {topic: cursor}, \"beginning\", {last: n} or {time: \"…\"}." since: JSON, where: MessageFilter, "Also tells in `extensions` where the subscription begins, and places that were rightly not shown." notices: Boolean = false): Message
+          "Who is in a topic, on every node: all of them at first, and then who comes, changes and goes. Those who watch are not counted."
+          presence(topic: String!): PresenceUpdate
           "The node's figures once a second; needs the grant `monitor`."
           metricUpdated: Metrics
         }
@@ -70,6 +72,30 @@ enum RoostSchema {
           "Dense in its partition from 1: a cursor is {partition: offset} of what you have seen."
           offset: Long!
           timestamp: DateTime!
+        }
+
+        type PresenceUpdate {
+          topic: String!
+          event: PresenceEvent!
+          "Who came, changed or went; null with LIST and COUNT."
+          member: TopicMember
+          "Everybody, with LIST; null where there are too many to be told of each."
+          members: [TopicMember!]
+          "How many there are now."
+          count: Long!
+        }
+
+        "A connection that subscribed with presence."
+        type TopicMember {
+          "Empty for an anonymous one."
+          user: String!
+          "Where it is attached."
+          node: String!
+          "The name of its session, which no other has."
+          connection: String!
+          since: DateTime!
+          "What it says of itself."
+          state: JSON
         }
 
         type History {
@@ -158,6 +184,17 @@ enum RoostSchema {
         }
 
         enum TopicKind { STREAM TABLE }
+
+        enum PresenceEvent {
+          "The first: who was there. Whoever came just then may be told once more as JOIN."
+          LIST
+          JOIN
+          "What a member says of itself has changed."
+          UPDATE
+          LEAVE
+          "There are too many to be told of each."
+          COUNT
+        }
 
         enum Durability { DISK MEMORY }
 
