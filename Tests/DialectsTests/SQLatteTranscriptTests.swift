@@ -115,15 +115,63 @@ struct SQLatteTranscriptTests {
                 + #""error":"the query has more than the 1 rows that it may","code":"QUERY_ERROR","query_id":"q_1"}}"#)
     }
 
-    @Test("says of a question in words that nobody translates it")
-    func words() {
+    private func asksInWords() -> GraphQLBench {
         let bench = bench()
-        _ = bench.say(#"{"type":"query","data":{"question":"Show top 10 customers","schema":"Table: customers"}}"#)
-        guard case .refuse(let refusal)? = bench.requests.first?.request.command else {
-            Issue.record("it is not refused")
-            return
+        let question = #"{"type":"query","data":{"question":"Show top 10 customers","schema":"Table: customers"}}"#
+        #expect(bench.say(question) == [#"{"type":"query_start","data":{"query_id":"q_1"}}"#])
+        guard case .request(let ask)? = bench.requests.first?.request.command else {
+            Issue.record("no translator is asked")
+            return bench
         }
-        #expect(refusal.code == "NOT_SUPPORTED" && refusal.sentence.contains("no translator"))
+        #expect(ask.topic.text == "$query/translate" && ask.patience == .seconds(30))
+        #expect(
+            String(decoding: ask.payload, as: UTF8.self)
+                == #"{"question":"Show top 10 customers","schema":"Table: customers"}"#)
+        return bench
+    }
+
+    private func translates(_ bench: GraphQLBench, _ answer: String) -> [String] {
+        let part = RequestProgress.part(
+            SQLatteTranscriptTests.translator, payload: Array(answer.utf8), source: "s9", time: time.wall)
+        #expect(says(bench, .requested(part)) == [])
+        return bench.answer(.requested(.finished(SQLatteTranscriptTests.translator, replies: 1)))
+    }
+
+    private static let translator = name("$query/translate")
+
+    @Test("has a question in words translated, and runs what comes of it")
+    func words() {
+        for answer in [#"{"sql":"SELECT 7"}"#, #""SELECT 7""#] {
+            let bench = asksInWords()
+            #expect(translates(bench, answer) == [])
+            guard case .query(let query)? = bench.requests.first?.request.command else {
+                Issue.record("nothing is asked")
+                return
+            }
+            #expect(query.sql == "SELECT 7")
+            let said = bench.answer(chunk([[.integer(7), .integer(8)]], figures(1), end: .complete))
+            #expect(said.last?.contains(#""query_id":"q_1","sql":"SELECT 7","columns""#) == true)
+        }
+    }
+
+    @Test("says what a translator could not do, and that there is none")
+    func untranslated() {
+        for (answer, words) in [(#"{"error":"no such thing"}"#, "no such thing"), ("7", "must be {\\\"sql\\\"")] {
+            let said = translates(asksInWords(), answer)
+            #expect(
+                said.count == 1 && said[0].contains(words)
+                    && said[0].contains(#""code":"QUERY_ERROR","query_id":"q_1""#))
+        }
+        let nobody: [Refusal] = [
+            .requestFailed(.nobody(Self.translator)), .topicUnknown(Self.translator),
+        ]
+        for refusal in nobody {
+            let said = asksInWords().answer(.refused(refusal))
+            #expect(
+                said.count == 1 && said[0].contains("no translator") && said[0].contains(#""code":"NOT_SUPPORTED""#))
+        }
+        let late = asksInWords().answer(.refused(.requestFailed(.timedOut(Self.translator))))
+        #expect(late.first?.contains("REQUEST_TIMEOUT") == true)
     }
 
     @Test("tells those who follow query_completed of their own queries")

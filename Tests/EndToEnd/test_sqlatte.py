@@ -2,13 +2,15 @@
 
 import json
 import re
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from cluster import Cluster, eventually
+from cluster import ROOT, Cluster, eventually
 from javascript import FIXTURES
 from tokens import SECRET, token
 
@@ -158,6 +160,43 @@ def test_every_message_that_the_document_sends_is_answered_in_its_shape(node):
                 assert said == {"type": "subscribed", "data": message["data"]}
             if said["type"] == "error":
                 assert said.keys() == error.keys() and error["data"].keys() <= said["data"].keys()
+
+
+def test_questions_in_words_are_answered_while_a_translator_is_attached(fresh_three):
+    """Every message of the document that asks, with the example of a translator at another node."""
+    three = fresh_three
+    for name, message in [("orders", {"id": 1, "amount": 100}), ("customers", {"id": 7, "name": "Ann", "revenue": 3})]:
+        assert three[0].call("POST", "/api/v1/topics", {"topicName": name})[0] == 201
+        publish(three[0], name, message, ack="replicated")
+    three.await_equal_vectors()
+    asked = [each for each in examples() + javascript_messages() if each["type"] == "query"]
+    assert len(asked) == 3
+    with Client(three[1]) as client:
+        said = client.ask(asked[0], "error")[-1]["data"]
+        assert said["code"] == "NOT_SUPPORTED" and "translator" in said["error"]
+        program = subprocess.Popen(
+            [sys.executable, str(ROOT / "Cluster/translator/translator"), three[2].url],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            assert program.stdout.readline().startswith("answering")
+            results = [client.ask(each, "query_result", "error")[-1] for each in asked]
+            for each in results:
+                assert each["type"] == "query_result" and shown("query_result")["data"].keys() <= each["data"].keys(), each
+            assert results[0]["data"]["sql"] == 'SELECT * FROM "orders"' and results[0]["data"]["rows"] == [[1, 100]]
+            assert results[1]["data"]["rows"] == [[1, 100]]
+            assert results[2]["data"]["rows"] == [[7, "Ann", 3]]
+            said = client.ask({"type": "query", "data": {"question": "Why?"}}, "error")[-1]["data"]
+            assert said["code"] == "QUERY_ERROR" and "does not understand" in said["error"]
+        finally:
+            program.kill()
+            program.wait()
+        gone = eventually("it is noticed that it went", lambda: code_of(client, asked[0]) == "NOT_SUPPORTED")
+        assert gone
+
+
+def code_of(client, message):
+    return client.ask(message, "query_result", "error")[-1]["data"].get("code")
 
 
 def test_the_error_of_the_document(node):

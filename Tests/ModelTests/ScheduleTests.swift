@@ -34,7 +34,9 @@ struct CronExpressionTests {
     func minutes() throws {
         let start = time(2026, 1, 31, 12, 30)
         #expect(try next("* * * * *", after: WallTime(milliseconds: start.milliseconds - 1)) == start)
-        #expect(try next("* * * * *", after: WallTime(milliseconds: start.milliseconds + 59_999)) == time(2026, 1, 31, 12, 31))
+        #expect(
+            try next("* * * * *", after: WallTime(milliseconds: start.milliseconds + 59_999))
+                == time(2026, 1, 31, 12, 31))
     }
 
     @Test("takes either day where both are restricted")
@@ -56,7 +58,9 @@ struct CronExpressionTests {
             while true {
                 let date = CivilDate(days: minute / 1_440)
                 let (hour, rest) = (minute / 60 % 24, minute % 60)
-                if rest % 7 == 0, hour == 3 || hour == 4, date.day % 2 == 1, date.month % 2 == 1, date.month <= 6 { break }
+                if rest % 7 == 0, hour == 3 || hour == 4, date.day % 2 == 1, date.month % 2 == 1, date.month <= 6 {
+                    break
+                }
                 minute += 1
             }
             #expect(expression.next(after: start) == WallTime(milliseconds: minute * 60_000))
@@ -92,7 +96,8 @@ struct ScheduleTests {
             user: "ann", groups: ["g"], roles: ["user"], narrowing: narrowing, expiry: WallTime(milliseconds: 5))
         return Schedule(
             id: id, name: name, timing: timing,
-            action: .publish(topic: try TopicName("t"), payload: Array("7".utf8), event: "e", key: "k"), creator: creator,
+            action: .publish(topic: try TopicName("t"), payload: Array("7".utf8), event: "e", key: "k"),
+            creator: creator,
             created: WallTime(milliseconds: 10_500))
     }
 
@@ -125,7 +130,8 @@ struct ScheduleTests {
             action: .query(sql: "SELECT 1", parameters: Array("[1]".utf8)), creator: Principal(user: "", roles: []),
             created: WallTime(milliseconds: 1))
         let changes: [ScheduleChange] = [
-            .created(try Self.schedule("s", .cron(try CronExpression("0 6 * * 1")))), .created(query), .removed(id: "gone"),
+            .created(try Self.schedule("s", .cron(try CronExpression("0 6 * * 1")))), .created(query),
+            .removed(id: "gone"),
         ]
         for (index, change) in changes.enumerated() {
             let time = HybridTime(milliseconds: UInt64(index), counter: 1)
@@ -151,9 +157,11 @@ struct ScheduleTests {
             var random = RandomSource(seed: seed)
             let changes: [(ScheduleChange, Stamp)] = try (0..<10).map { index in
                 let id = ["a", "b", "c"].randomElement(using: &random)!
-                let origin = Origin(node: NodeID(rawValue: .random(in: 1...3, using: &random)), epoch: Epoch(rawValue: 7))
+                let origin = Origin(
+                    node: NodeID(rawValue: .random(in: 1...3, using: &random)), epoch: Epoch(rawValue: 7))
                 let stamp = Stamp(
-                    time: HybridTime(milliseconds: .random(in: 1...5, using: &random), counter: UInt16(index)), origin: origin)
+                    time: HybridTime(milliseconds: .random(in: 1...5, using: &random), counter: UInt16(index)),
+                    origin: origin)
                 let created = ScheduleChange.created(try Self.schedule(id, .interval(.seconds(5)), name: "\(index)"))
                 return (Int.random(in: 0..<5, using: &random) == 0 ? .removed(id: id) : created, stamp)
             }

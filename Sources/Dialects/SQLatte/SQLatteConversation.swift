@@ -76,31 +76,27 @@ package final class SQLatteConversation: Dialect {
             held.append(message)
             return held.count == 1 ? [Self.authenticate(token, method: Self.heldAuthentication)] : []
         }
-        let number = try queries.begin(text, at: clock())
-        let reference = RequestReference(id: nil, method: "query", batch: number)
-        let query = Query(
-            sql: text, parameters: parameters, pulse: Self.pulse, chunkRows: SQLatteQueries.chunkRows,
-            chunkBytes: SQLatteQueries.chunkBytes)
+        let schema = try SQLatteRequests.schema(message.data)
+        let number = try queries.begin(text, parameters, at: clock())
+        let start = DialectStep.send(SQLatteQueries.start(number))
+        // A question that is SQL is run as it is.
+        if isSQL || (try? SQLStatement(text)) != nil { return [start, Self.ask(text, parameters, number)] }
+        let reference = RequestReference(id: nil, method: Self.translates, batch: number)
         return [
-            .send(SQLatteQueries.start(number)),
-            .request(Request(reference: reference, command: isSQL ? .query(query) : Self.asked(query))),
+            start, .request(Request(reference: reference, command: SQLatteTranslation.command(text, schema: schema))),
         ]
     }
 
-    private static let heldAuthentication = "held"
-
-    /// A question: one that is SQL is run as it is.
-    private static func asked(_ query: Query) -> Command {
-        do throws(Refusal) {
-            _ = try SQLStatement(query.sql)
-            return .query(query)
-        } catch {
-            return .refuse(
-                .notSupported(
-                    "no translator of questions in words is attached; ask in SQL, as which this is wrong: \(error.sentence)"
-                ))
-        }
+    private static func ask(_ sql: String, _ parameters: QueryParameters, _ number: UInt32) -> DialectStep {
+        let query = Query(
+            sql: sql, parameters: parameters, pulse: pulse, chunkRows: SQLatteQueries.chunkRows,
+            chunkBytes: SQLatteQueries.chunkBytes)
+        let reference = RequestReference(id: nil, method: "query", batch: number)
+        return .request(Request(reference: reference, command: .query(query)))
     }
+
+    private static let translates = "translate"
+    private static let heldAuthentication = "held"
 
     private func batch(_ message: SQLatteMessage) throws(Refusal) -> [DialectStep] {
         var steps: [DialectStep] = []
@@ -127,6 +123,7 @@ package final class SQLatteConversation: Dialect {
     package func steps(for reply: Reply, to reference: RequestReference) -> [DialectStep] {
         switch (reply, reference.method) {
         case (_, "query"): return querySteps(reply, reference)
+        case (_, Self.translates): return translationSteps(reply, reference.batch ?? 0)
         case (_, "subscribe") where reference.batch != nil, (_, "unsubscribe") where reference.batch != nil:
             let text = subscriptions.take(reference.batch ?? 0, reply, to: reference.method)
             return text.map { [.send($0)] } ?? []
@@ -157,8 +154,31 @@ package final class SQLatteConversation: Dialect {
             case .refused(let refusal): queries.take(number, refusal, at: clock())
             default: queries.take(number, Self.mistaken, at: clock())
             }
+        return sends(texts, completion)
+    }
+
+    private func sends(_ texts: [[UInt8]], _ completion: SQLatteQueries.Completion?) -> [DialectStep] {
         let told = subscriptions.tellsCompletions ? completion?.text : nil
         return (texts + [told].compactMap { $0 }).map { .send($0) }
+    }
+
+    /// What follows of a translator's answer: the query that it gave.
+    private func translationSteps(_ reply: Reply, _ number: UInt32) -> [DialectStep] {
+        do throws(Refusal) {
+            switch reply {
+            case .requested(.part(_, let payload, _, _)):
+                queries.translated(number, payload)
+                return []
+            case .requested(.finished):
+                guard let (sql, parameters) = try queries.translate(number) else { return [] }
+                return [Self.ask(sql, parameters, number)]
+            case .refused(let refusal): throw SQLatteTranslation.refusal(refusal)
+            default: throw Self.mistaken
+            }
+        } catch {
+            let (texts, completion) = queries.take(number, error, at: clock())
+            return sends(texts, completion)
+        }
     }
 
     /// Asks what waited for its client to be known.
@@ -179,7 +199,9 @@ package final class SQLatteConversation: Dialect {
         case .refused(let refusal): return [.send(SQLatteReplies.refusal(refusal, to: ""))]
         case .tokenExpiring(let time): return [.send(SQLatteReplies.expiring(time))]
         case .draining(let retryAfter, let nodes): return [.send(SQLatteReplies.draining(retryAfter, nodes))]
-        case .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .request, .work, .figures, .figuresEnded: return []
+        case .cursor, .subscriptionEnded, .presence, .presenceCount, .typing, .request, .work, .figures,
+            .figuresEnded:
+            return []
         }
     }
 }

@@ -51,12 +51,15 @@ enum SQLatteRequests {
         try DaptinAttributes(view: data).string("session_id")
     }
 
+    /// `schema`, the client's own words for a translator; nil where it is missing.
+    static func schema(_ data: JSONView) throws(Refusal) -> String? {
+        try DaptinAttributes(view: data).string("schema")
+    }
+
     /// `sql` or `question`, with `params` for either.
     static func query(_ data: JSONView) throws(Refusal) -> (text: String, isSQL: Bool, parameters: QueryParameters) {
         let attributes = DaptinAttributes(view: data)
         let (sql, question) = (try attributes.string("sql"), try attributes.string("question"))
-        // The schema is the client's own word for a translator, and means nothing to SQL.
-        _ = try attributes.string("schema")
         let parameters = try attributes.value("params").map { (view) throws(Refusal) in try QueryParameters(view) }
         switch (sql, question) {
         case (let sql?, nil): return (sql, true, parameters ?? .none)

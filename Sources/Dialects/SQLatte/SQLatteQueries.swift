@@ -16,8 +16,11 @@ struct SQLatteQueries {
 
     /// One of them.
     private struct Pending {
-        let sql: String
+        var sql: String
+        let parameters: QueryParameters
         let started: WallTime
+        /// What the translator of its question has said so far; its first word counts.
+        var translation: [UInt8]?
         /// Rows that were not given yet, and about how many bytes they take: never more than a chunk holds, and what one
         /// more brings.
         var kept: [QueryRow] = []
@@ -47,11 +50,26 @@ struct SQLatteQueries {
     static func id(_ number: UInt32) -> String { "q_\(number)" }
 
     /// Takes a query into account; gives its number.
-    mutating func begin(_ sql: String, at time: WallTime) throws(Refusal) -> UInt32 {
+    mutating func begin(
+        _ sql: String, _ parameters: QueryParameters, at time: WallTime
+    ) throws(Refusal) -> UInt32 {
         guard queries.count < Self.limit else { throw .queryLimit(Self.limit) }
         lastNumber &+= 1
-        queries[lastNumber] = Pending(sql: sql, started: time)
+        queries[lastNumber] = Pending(sql: sql, parameters: parameters, started: time)
         return lastNumber
+    }
+
+    /// Takes a part of what a translator says.
+    mutating func translated(_ number: UInt32, _ payload: [UInt8]) {
+        if queries[number]?.translation == nil { queries[number]?.translation = payload }
+    }
+
+    /// Puts the translation in the place of a question; gives what is to be asked, nil where the query is no more.
+    mutating func translate(_ number: UInt32) throws(Refusal) -> (sql: String, parameters: QueryParameters)? {
+        guard let query = queries[number] else { return nil }
+        let sql = try SQLatteTranslation.sql(query.translation ?? [])
+        queries[number]!.sql = sql
+        return (sql, query.parameters)
     }
 
     /// Takes a part of a result.

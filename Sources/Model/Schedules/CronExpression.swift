@@ -131,7 +131,9 @@ extension CronExpression {
                 step = number
             }
             let range = try self.range(pieces[0], field, isOpen: pieces.count == 2)
-            for value in stride(from: range.lowerBound, through: range.upperBound, by: step) { set |= 1 << UInt64(value) }
+            for value in stride(from: range.lowerBound, through: range.upperBound, by: step) {
+                set |= 1 << UInt64(value)
+            }
         }
         return set
     }
@@ -178,7 +180,8 @@ package enum CronError: Error, Equatable, Sendable, CustomStringConvertible {
             "\"\(text)\" is no word for times; there are @hourly, @daily, @weekly, @monthly and @yearly"
         case .field(let field, let text):
             "the \(field) \"\(text)\" cannot be read; it is *, a value, a range a-b, one of these with a step /n, or several with commas"
-        case .step(let field, let text): "the step of the \(field) \"\(text)\" must be a whole number above 0 within its range"
+        case .step(let field, let text):
+            "the step of the \(field) \"\(text)\" must be a whole number above 0 within its range"
         case .value(let field, let number, let low, let high): "the \(field) \(number) is not within \(low) to \(high)"
         case .never(let text): "\"\(text)\" never comes: no such day is in the calendar"
         }

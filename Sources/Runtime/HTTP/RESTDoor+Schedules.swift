@@ -28,7 +28,8 @@ extension RESTDoor {
         let principal = try principal(request).get()
         let body = try RequestReading.object(try await read(request))
         let schedule = try ScheduleReading.schedule(
-            body, id: "schedule_\(hexadecimal(.random(in: 0 ... .max), digits: 16))", creator: principal, at: settings.clock().wall)
+            body, id: "schedule_\(hexadecimal(.random(in: 0 ... .max), digits: 16))", creator: principal,
+            at: settings.clock().wall)
         if let refusal = await refusal(of: schedule, context) { throw refusal }
         let made = try await services.addSchedule(schedule).get()
         return .success(.created) { $0.schedule(made, at: settings.clock().wall) }
@@ -66,8 +67,9 @@ extension RESTDoor {
 
     private func visibleSchedules(_ request: Request, _ context: RoostContext) async throws -> [Schedule] {
         let principal = try principal(request).get()
-        let isAdmin = await front(of: context).refusal(
-            of: .manage, on: try RequestReading.topicName(ScheduleRunner.topic), to: principal) == nil
+        let isAdmin =
+            await front(of: context).refusal(
+                of: .manage, on: try RequestReading.topicName(ScheduleRunner.topic), to: principal) == nil
         return services.schedules().filter { isAdmin || $0.creator.user == principal.user }
     }
 

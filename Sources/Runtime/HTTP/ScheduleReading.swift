@@ -8,7 +8,8 @@ enum ScheduleReading {
     static func schedule(
         _ body: JSONView, id: String, creator: Principal, at time: WallTime
     ) throws(Refusal) -> Schedule {
-        guard let name = try RequestReading.string(body, "name"), (1...Schedule.nameBytes).contains(name.utf8.count) else {
+        guard let name = try RequestReading.string(body, "name"), (1...Schedule.nameBytes).contains(name.utf8.count)
+        else {
             throw .invalidMessage("\"name\" is missing; it must be a string of 1 to \(Schedule.nameBytes) bytes")
         }
         return Schedule(
@@ -26,7 +27,8 @@ enum ScheduleReading {
                 Schedule.intervals.contains(.milliseconds(milliseconds))
             else {
                 let (low, high) = (Schedule.intervals.lowerBound, Schedule.intervals.upperBound)
-                throw .invalidMessage("\"interval\" must be milliseconds from \(low.milliseconds) to \(high.milliseconds)")
+                throw .invalidMessage(
+                    "\"interval\" must be milliseconds from \(low.milliseconds) to \(high.milliseconds)")
             }
             return .interval(.milliseconds(milliseconds))
         case (nil, nil): throw .invalidMessage("\"cron\" and \"interval\" are missing; give one of them")
@@ -56,7 +58,8 @@ enum ScheduleReading {
                 event: try RequestReading.string(view, "event") ?? "new-message",
                 key: try RequestReading.string(view, "key"))
         case (nil, nil):
-            throw .invalidMessage("\"query\" and \"publish\" are missing; give {\"sql\": …} or {\"topic\": …, \"message\": …}")
+            throw .invalidMessage(
+                "\"query\" and \"publish\" are missing; give {\"sql\": …} or {\"topic\": …, \"message\": …}")
         case (_?, _?): throw .invalidMessage("give \"query\" or \"publish\", not both")
         }
     }

@@ -15,7 +15,9 @@ extension Engine {
         return await write(.created(schedule), limit: Schedule.limit).map { schedule }
     }
 
-    package func removeSchedule(_ id: String) async -> Result<Void, Refusal> { await write(.removed(id: id), limit: .max) }
+    package func removeSchedule(_ id: String) async -> Result<Void, Refusal> {
+        await write(.removed(id: id), limit: .max)
+    }
 
     private func write(_ change: ScheduleChange, limit: Int) async -> Result<Void, Refusal> {
         if let trouble = ledger.trouble { return .failure(.unavailable(trouble)) }

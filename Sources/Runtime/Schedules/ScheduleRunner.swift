@@ -73,7 +73,9 @@ final class ScheduleRunner: Sendable {
         if let refusal = outcome.refusal {
             engine.logger.notice(
                 "a schedule failed",
-                metadata: ["schedule": "\(firing.schedule.id)", "code": "\(refusal.code)", "reason": "\(refusal.sentence)"])
+                metadata: [
+                    "schedule": "\(firing.schedule.id)", "code": "\(refusal.code)", "reason": "\(refusal.sentence)",
+                ])
         }
         await tell(firing, outcome, on: port)
     }
@@ -84,7 +86,8 @@ final class ScheduleRunner: Sendable {
         var refusal: Refusal?
     }
 
-    private func ask(_ sql: String, _ parameters: [UInt8], as principal: Principal, on port: FrontPort) async -> Outcome {
+    private func ask(_ sql: String, _ parameters: [UInt8], as principal: Principal, on port: FrontPort) async -> Outcome
+    {
         var outcome = Outcome()
         var query = Query(sql: sql)
         do {

@@ -21,7 +21,8 @@ struct ScheduleCommand: AsyncParsableCommand {
             var rows = [["ID", "NAME", "WHEN", "WHAT", "OWNER", "NEXT"]]
             for schedule in answer["schedules"]?.elements() ?? [] {
                 let when = schedule["cron"]?.string ?? "every \(schedule["interval"]?.integer ?? 0) ms"
-                let what = schedule["query"]?["sql"]?.string ?? "publish to \(schedule["publish"]?["topic"]?.string ?? "")"
+                let what =
+                    schedule["query"]?["sql"]?.string ?? "publish to \(schedule["publish"]?["topic"]?.string ?? "")"
                 func text(_ name: String) -> String { schedule[name]?.string ?? "" }
                 rows.append([text("id"), text("name"), when, what, text("owner"), text("next")])
             }
@@ -66,7 +67,9 @@ struct ScheduleCommand: AsyncParsableCommand {
 
         func validate() throws {
             guard (cron == nil) != (every == nil) else { throw ValidationError("Give one of --cron and --every.") }
-            guard (query == nil) != (publish == nil) else { throw ValidationError("Give one of --query and --publish.") }
+            guard (query == nil) != (publish == nil) else {
+                throw ValidationError("Give one of --query and --publish.")
+            }
             guard (publish == nil) == (message == nil) else {
                 throw ValidationError("--publish and --message go together.")
             }

@@ -6,7 +6,9 @@ import Testing
 struct SchedulerTests {
     private let nodes = (1...3).map { NodeID(rawValue: UInt64($0)) }
 
-    private func schedule(_ id: String = "s", every interval: Duration = .seconds(5), created: Int64 = 100_000) -> Schedule {
+    private func schedule(_ id: String = "s", every interval: Duration = .seconds(5), created: Int64 = 100_000)
+        -> Schedule
+    {
         Schedule(
             id: id, name: id, timing: .interval(interval), action: .query(sql: "SELECT 1", parameters: []),
             creator: Principal(user: "ann", roles: []), created: WallTime(milliseconds: created))
