@@ -219,6 +219,7 @@ struct GroupTests {
         for acknowledges in [true, false] {
             let bench = bench {
                 $0.groupWaiting = 8
+                $0.groupWaitingBytes = 10
                 $0.groupWindow = 4
             }
             bench.create("work")
@@ -265,6 +266,25 @@ struct GroupTests {
         bench.wait(.seconds(2))
         bench.settle()
         #expect(given(bench, member).count <= 1)
+    }
+
+    @Test("give out what came while a node was back for a moment")
+    func flapping() {
+        let bench = bench()
+        bench.create("work")
+        let peer = TestLedger.origin(2)
+        bench.run { $0.peersChanged([peer], at: bench.now, into: &$1) }
+        bench.wait(.seconds(10))
+        let member = join(bench, 0, acknowledges: true)
+        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
+        bench.wait(.seconds(2))
+        bench.run { $0.peersChanged([peer], at: bench.now, into: &$1) }
+        bench.publishRemotely("work", "theirs")
+        _ = bench.lines(member.client)
+        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
+        bench.wait(.seconds(3))
+        bench.settle()
+        #expect(given(bench, member) == ["work work B:1 theirs of g attempt 1"])
     }
 
     @Test("go on after a restart where they had come")

@@ -18,6 +18,10 @@ struct GroupDispatcher {
     private var again: [Work] = []
     private var fresh = Line<Work>()
     private(set) var waitingCount = 0
+    /// Their messages' bytes.
+    private(set) var waitingBytes = 0
+    /// Offsets that were taken up before the dispatcher went back: they are not taken up again.
+    var skipped: [Partition: ClosedRange<UInt64>] = [:]
     private(set) var flights: [UInt64: Flight] = [:]
     var workers: [Worker] = []
     private var turn = 0
@@ -56,29 +60,35 @@ struct GroupDispatcher {
     /// Takes up a message that this node gives out.
     mutating func append(_ work: Work) {
         fresh.append(work)
-        waitingCount += 1
+        count(work, 1)
     }
 
     /// Puts one back, before those that were not given out yet.
     mutating func putBack(_ work: Work) {
         again.append(work)
-        waitingCount += 1
+        count(work, 1)
     }
 
     /// Puts one back whose turn it was, and for which there was no room.
     mutating func putFirst(_ work: Work) {
         again.insert(work, at: 0)
-        waitingCount += 1
+        count(work, 1)
+    }
+
+    private mutating func count(_ work: Work, _ change: Int) {
+        waitingCount += change
+        waitingBytes += change * work.bytes
+    }
+
+    /// Whether no more may wait; a share of the limits is for those who read on.
+    func isFull(_ limits: (messages: Int, bytes: Int), share: Int = 1) -> Bool {
+        waitingCount >= limits.messages / share || waitingBytes >= limits.bytes / share
     }
 
     /// The next message to be given out.
     mutating func next() -> Work? {
-        if !again.isEmpty {
-            waitingCount -= 1
-            return again.removeFirst()
-        }
-        guard let work = fresh.popFirst() else { return nil }
-        waitingCount -= 1
+        guard let work = again.isEmpty ? fresh.popFirst() : again.removeFirst() else { return nil }
+        count(work, -1)
         return work
     }
 
@@ -132,6 +142,8 @@ struct GroupDispatcher {
         }
         fresh = kept
         waitingCount = again.count + fresh.count
+        waitingBytes = again.reduce(0) { $0 + $1.bytes }
+        fresh.forEach { waitingBytes += $0.bytes }
     }
 
     /// The numbers of what members have, oldest first, where it meets a condition.

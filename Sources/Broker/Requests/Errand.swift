@@ -196,7 +196,7 @@ extension ByteReader {
         let key = GroupKey(topic: topic, name: try string(), acknowledges: flag == 1)
         let attempt = try count(upTo: 1_000)
         let record = try Record.decode(from: &self)
-        guard record.message?.topic == topic else { throw .invalid("errand record") }
+        guard let message = record.message, message.topic == topic, message.offset > 0 else { throw .invalid("errand record") }
         // It has no place in this node's order: it is shown, and nothing more.
         return WorkErrand(
             id: WorkID(id), connection: connection, session: session, key: key, attempt: attempt,

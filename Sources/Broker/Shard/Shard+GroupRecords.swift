@@ -49,7 +49,8 @@ extension Shard {
         groupRecordCount += 1
         if groupRecordCount % (settings.groupRefresh / 10) == 0 { awaitGroups(until: now.monotonic) }
         guard var known = knownGroups[key], known.record.generation >= record.generation else {
-            guard knownGroups.count < settings.groups || knownGroups[key] != nil else { return }
+            // Nodes that did not know of each other's groups may have made more of them together than one would.
+            guard knownGroups.count < 4 * settings.groups || knownGroups[key] != nil else { return }
             knownGroups[key] = KnownGroup(
                 record: record, sequence: item.sequence, isOwn: item.record.origin == place.origin,
                 mark: groupRecordCount, lastUsed: now.monotonic)
@@ -66,8 +67,21 @@ extension Shard {
         // What others have settled need not be given out here.
         dispatchers[key]!.dropWaiting { known.record.done[$0] }
         let earlier = before.start.offsets.keys.filter { known.record.start[$0] < before.start[$0] }
-        rewind(key, Set(earlier.filter { gives($0, of: key) && known.record.done[$0] < before.start[$0] }))
+        goBack(key, Set(earlier.filter { gives($0, of: key) && known.record.done[$0] < before.start[$0] }), from: before)
         readOn(key, at: now, into: &effects)
+    }
+
+    /// Takes up what lies before the place where this node began; what it has taken up since is not taken up again.
+    private mutating func goBack(_ key: GroupKey, _ partitions: Set<Partition>, from before: GroupRecord) {
+        var skipped = dispatchers[key]!.skipped
+        for partition in partitions {
+            let (low, high) = (before.floor(of: partition) + 1, dispatchers[key]!.taken[partition])
+            guard low <= high else { continue }
+            let known = skipped[partition] ?? low...high
+            skipped[partition] = min(low, known.lowerBound)...max(high, known.upperBound)
+        }
+        rewind(key, partitions)
+        dispatchers[key]!.skipped = skipped
     }
 
     private mutating func startDispatcher(_ key: GroupKey, at now: Now, into effects: inout [ShardEffect]) {
@@ -106,7 +120,7 @@ extension Shard {
             guard var record = knownGroups[key]?.record else { continue }
             dispatchers[key]!.isDirty = false
             let letters = deadLetters.filter { $0.key == key }.map(\.work)
-            let done = dispatchers[key]!.done(before: letters) { gives($0, of: key) }
+            let done = dispatchers[key]!.done(before: letters) { gives($0, of: key) && !returned.contains($0.origin) }
             let isNews = done.offsets.contains { $0.value > record.floor(of: $0.key) }
             guard isNews || dispatchers[key]!.isRefreshDue else { continue }
             dispatchers[key]!.isRefreshDue = false

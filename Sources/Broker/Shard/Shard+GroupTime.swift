@@ -19,6 +19,10 @@ extension Shard {
         guard groupsDueAt <= now.monotonic else { return }
         groupsDueAt = .distantFuture
         if takeoverAt <= now.monotonic { takeOver(at: now) }
+        for (id, session) in untold {
+            effects.append(.errand(.workSettled(id, from: session), to: id.origin.node, loop: id.loop))
+        }
+        untold = []
         for key in dispatchers.keys.sorted() { recallLate(key, at: now, into: &effects) }
         writeDeadLetters(ledger: ledger, at: now, into: &effects)
         refreshRecords(at: now)
@@ -37,7 +41,7 @@ extension Shard {
                     next = min(next, worker.pausedUntil)
                 }
             }
-            if !dispatcher.isLevel, dispatcher.read == nil, dispatcher.waitingCount == 0 {
+            if !dispatcher.isLevel, dispatcher.read == nil, dispatcher.waitingCount == 0, !dispatcher.workers.isEmpty {
                 next = min(next, now.monotonic + settings.groupRetry)
             }
         }

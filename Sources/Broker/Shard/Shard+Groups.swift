@@ -16,6 +16,7 @@ extension Shard {
     /// Which runs of other nodes are alive and reached: they give out their messages themselves.
     package mutating func peersChanged(_ peers: [Origin], at now: Now, into effects: inout [ShardEffect]) {
         self.peers = Set(peers)
+        returned.formUnion(self.peers.subtracting(settledPeers ?? []))
         let due = now.monotonic + settings.takeoverDelay
         takeoverAt = takeoverAt == .distantFuture ? due : max(takeoverAt, due)
         awaitGroups(until: takeoverAt)
@@ -95,7 +96,8 @@ extension Shard {
     mutating func offerToGroups(_ item: Sequenced, _ message: Message, at now: Now, into effects: inout [ShardEffect]) {
         if message.topic == GroupRecord.topic { return mergeGroupRecord(item, message, at: now, into: &effects) }
         for key in groupsOfTopics[message.topic] ?? [] where dispatchers[key]!.isLevel {
-            if dispatchers[key]!.waitingCount >= settings.groupWaiting {
+            // For a group without members nothing is held: the log has it.
+            if dispatchers[key]!.workers.isEmpty || dispatchers[key]!.isFull(groupLimits) {
                 fallBehind(key, after: item.sequence - 1)
             } else {
                 takeUp(item, message, of: key, at: now)
@@ -104,6 +106,8 @@ extension Shard {
         }
     }
 
+    private var groupLimits: (messages: Int, bytes: Int) { (settings.groupWaiting, settings.groupWaitingBytes) }
+
     mutating func takeUp(_ item: Sequenced, _ message: Message, of key: GroupKey, at now: Now) {
         let partition = item.record.partition(of: message)
         guard message.generation == dispatchers[key]!.generation, message.offset > dispatchers[key]!.taken[partition]
@@ -111,7 +115,8 @@ extension Shard {
         dispatchers[key]!.taken.advance(partition, to: message.offset)
         guard gives(partition, of: key) else { return }
         noteProgress(of: key, at: now)
-        guard !item.isLost, !item.isSilent else { return }
+        guard !item.isLost, !item.isSilent, dispatchers[key]!.skipped[partition]?.contains(message.offset) != true
+        else { return }
         dispatchers[key]!.append(GroupDispatcher.Work(item: item, partition: partition, offset: message.offset))
     }
 
@@ -134,7 +139,7 @@ extension Shard {
     /// Reads on where there is room, or joins the live stream where it has been reached.
     mutating func readOn(_ key: GroupKey, at now: Now, into effects: inout [ShardEffect]) {
         guard let dispatcher = dispatchers[key], !dispatcher.isLevel, dispatcher.read == nil,
-            dispatcher.waitingCount <= settings.groupWaiting / 2, let topic = topicIndexes[key.topic],
+            !dispatcher.workers.isEmpty, !dispatcher.isFull(groupLimits, share: 2), let topic = topicIndexes[key.topic],
             let state = topics[topic]
         else { return }
         if dispatcher.after < state.lastSequence, !state.isCovered(by: dispatcher.taken) {
@@ -184,7 +189,8 @@ extension Shard {
 
     /// Gives out what waits, as long as a member has room.
     mutating func dispatch(_ key: GroupKey, at now: Now, into effects: inout [ShardEffect]) {
-        guard dispatchers[key] != nil else { return }
+        // While dead letters cannot be written no more of them are made.
+        guard dispatchers[key] != nil, deadLetters.count < settings.groupWaiting else { return }
         while let work = dispatchers[key]!.next() {
             if let expiry = work.item.record.message?.expiry, expiry <= now.wall {
                 noteProgress(of: key, at: now)

@@ -30,7 +30,17 @@ extension Shard {
         case .request(let request):
             requestUnanswered(request.id, .busy, from: request.session, at: now, into: &effects)
         case .work(let work): workDeclined(work.id, from: work.session, at: now, into: &effects)
-        case .reply, .unanswered, .withdrawn, .workSettled, .workDeclined, .recalled: break
+        case .reply(let id, _, _, let session):
+            // No later part may go in its place: the requester's time runs out, and it is told so.
+            for connection in duties.keys.sorted() {
+                guard let slot = slot(of: connection), sessions[slot]!.name == session else { continue }
+                edit(connection) { $0.open = $0.open.filter { $0.value.id != id } }
+            }
+        case .workSettled(let id, let session):
+            guard untold.count < settings.groupsUntold, peers.contains(id.origin) else { return }
+            untold.append((id, session))
+            awaitGroups(until: now.monotonic + settings.groupRetry)
+        case .unanswered, .withdrawn, .workDeclined, .recalled: break
         }
     }
 

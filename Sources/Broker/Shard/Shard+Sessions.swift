@@ -141,7 +141,12 @@ extension Shard {
     /// Why the session may not read a topic.
     func readRefusal(_ slot: Int, _ topic: TopicIndex) -> Refusal? {
         guard let session = sessions[slot], let state = topics[topic] else { return nil }
-        return access.decides(.read, on: state.name, state.definition, for: session.principal)
+        return access.decides(.read, on: state.name, readDefinition(of: state), for: session.principal)
+    }
+
+    /// What decides who may read a topic: for dead letters that is the topic that they come from, as it is now.
+    func readDefinition(of state: TopicState) -> TopicDefinition {
+        state.name.deadLetterSource.flatMap { topicIndexes[$0] }.flatMap { topics[$0]?.definition } ?? state.definition
     }
 
     private mutating func scheduleExpiry(_ slot: Int, at now: Now) {

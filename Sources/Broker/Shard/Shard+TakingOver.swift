@@ -31,7 +31,9 @@ extension Shard {
             given[key] = Set(partitions(of: key).filter { gives($0, of: key, among: before) })
         }
         settledPeers = peers
-        guard before != settledPeers else { return }
+        let returned = self.returned
+        self.returned = []
+        guard before != settledPeers || !returned.isEmpty else { return }
         // What a run that is gone has given to members here is given out again by another.
         for connection in duties.keys.sorted() {
             edit(connection) { [place, peers] duties in
@@ -42,8 +44,10 @@ extension Shard {
         }
         for key in given.keys.sorted() {
             let now = Set(partitions(of: key).filter { gives($0, of: key) })
-            rewind(key, now.subtracting(given[key]!))
-            release(key, given[key]!.subtracting(now))
+            // What a run that was here for a moment may have passed over is begun anew.
+            let stale = given[key]!.filter { returned.contains($0.origin) }
+            release(key, given[key]!.subtracting(now).union(stale))
+            rewind(key, now.subtracting(given[key]!.subtracting(stale)))
         }
     }
 
@@ -58,7 +62,10 @@ extension Shard {
     mutating func rewind(_ key: GroupKey, _ partitions: Set<Partition>) {
         guard !partitions.isEmpty, let record = knownGroups[key]?.record else { return }
         var offsets = dispatchers[key]!.taken.offsets
-        for partition in partitions { offsets[partition] = record.floor(of: partition) }
+        for partition in partitions {
+            offsets[partition] = record.floor(of: partition)
+            dispatchers[key]!.skipped[partition] = nil
+        }
         dispatchers[key]!.taken = Cursor(offsets)
         // What a read under way brings is of another place.
         dispatchers[key]!.read = nil
@@ -68,6 +75,7 @@ extension Shard {
     /// Lets go of what another node gives out from now on.
     private mutating func release(_ key: GroupKey, _ partitions: Set<Partition>) {
         guard !partitions.isEmpty else { return }
+        for partition in partitions { dispatchers[key]!.skipped[partition] = nil }
         dispatchers[key]!.dropWaiting { partitions.contains($0) ? .max : 0 }
         for number in dispatchers[key]!.numbers(where: { partitions.contains($0.work.partition) }) {
             let session = dispatchers[key]!.flights[number]!.station.session

@@ -141,7 +141,8 @@ extension Shard {
             refuse(.topicUnknown(name), session.connection, reference, into: &effects)
             return nil
         }
-        if let refusal = access.decides(action, on: name, state.definition, for: session.principal) {
+        let definition = action == .read ? readDefinition(of: state) : state.definition
+        if let refusal = access.decides(action, on: name, definition, for: session.principal) {
             refuse(refusal, session.connection, reference, into: &effects)
             return nil
         }

@@ -17,6 +17,9 @@ extension Shard {
     ) {
         let topic = addTopic(TopicState(definition, heads: heads, lastSequence: deliveredThrough))
         startCrews(of: definition.name, at: now, into: &effects)
+        if let name = try? TopicName(Self.deadLetters(of: definition.name)), let letters = topicIndexes[name] {
+            checkReaders(of: letters, into: &effects)
+        }
         joinFollowersOfWildcards(topic, newAt: now, into: &effects)
     }
 
@@ -28,11 +31,19 @@ extension Shard {
             before.settings.permission != definition.settings.permission || before.owner != definition.owner
                 || before.groups != definition.groups
         else { return }
+        checkReaders(of: topic, into: &effects)
+        if let name = try? TopicName(Self.deadLetters(of: definition.name)), let letters = topicIndexes[name] {
+            checkReaders(of: letters, into: &effects)
+        }
+        joinFollowersOfWildcards(topic, newAt: nil, into: &effects)
+    }
+
+    /// Whoever may no longer read a topic leaves it.
+    private mutating func checkReaders(of topic: TopicIndex, into effects: inout [ShardEffect]) {
         for slot in sessions.indices where sessions[slot]?.followings[topic] != nil {
             guard let refusal = readRefusal(slot, topic) else { continue }
             dropFollowing(slot, topic, telling: refusal, into: &effects)
         }
-        joinFollowersOfWildcards(topic, newAt: nil, into: &effects)
     }
 
     /// The end of a topic: nobody follows it any more, and those who named it are told.

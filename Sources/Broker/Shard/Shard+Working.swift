@@ -39,6 +39,8 @@ extension Shard {
             guard knownGroups[key] != nil || knownGroups.count < settings.groups else {
                 return .presenceLimit(settings.groups)
             }
+            guard knownGroups[key] != nil || knownGroups.keys.count(where: { $0.topic == name }) < settings.groupsPerTopic
+            else { return .presenceLimit(settings.groupsPerTopic) }
         }
         let connection = sessions[slot]!.connection
         if duties[connection]?.groups[name] != nil { return nil }

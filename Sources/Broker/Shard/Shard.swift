@@ -75,6 +75,10 @@ package struct Shard {
     /// knows enough.
     var peers: Set<Origin> = []
     var settledPeers: Set<Origin>?
+    /// Runs that were among the peers since then, if only for a moment: what they give out was passed over here.
+    var returned: Set<Origin> = []
+    /// What members have settled, of which their nodes could not be told yet.
+    var untold: [(id: WorkID, session: String)] = []
     /// When the one becomes the other.
     var takeoverAt = MonotonicTime.distantFuture
     /// When what groups have settled is written.

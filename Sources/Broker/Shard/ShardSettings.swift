@@ -66,6 +66,8 @@ package struct ShardSettings: Sendable {
     package var longestRequest: Duration = .seconds(300)
     /// The most messages of a group that wait for a member, before more is left in the log; default 256.
     package var groupWaiting = 256
+    /// The most bytes of such messages; default 1 MiB.
+    package var groupWaitingBytes = 1 << 20
     /// The most messages that a member of a group has and has not settled; default 64.
     package var groupWindow = 64
     /// How many bytes those may have; default 1 MiB, one message may have more.
@@ -89,6 +91,10 @@ package struct ShardSettings: Sendable {
     package var groupMemory: Duration = .seconds(14 * 86_400)
     /// The most acknowledging groups that a node knows; default 1,000.
     package var groups = 1_000
+    /// The most acknowledgements that wait to be told to the nodes that gave the messages out; default 10,000.
+    package var groupsUntold = 10_000
+    /// The most acknowledging groups of one topic; default 100.
+    package var groupsPerTopic = 100
     /// The mask of a topic whose creator names none; default every user reads and publishes, the owner does everything.
     package var defaultPermission = PermissionMask.standard
     /// What is kept of topics that are created without a limit of their own. Default everything.
