@@ -51,10 +51,10 @@ struct RowIndex: Sendable {
     /// Whether a version that is retained had been beaten when this node had sequenced so much.
     func isBeaten(_ sequence: UInt64, by through: UInt64) -> Bool { beaten[sequence].map { $0.by <= through } ?? false }
 
-    /// Gives the partitions other numbers.
+    /// Gives the partitions other numbers, and forgets rows in those that have none any more.
     mutating func renumber(_ numbers: [Int: Int]) {
         for (key, row) in rows {
-            if let number = numbers[row.place.partition] { rows[key]!.place.partition = number }
+            if let number = numbers[row.place.partition] { rows[key]!.place.partition = number } else { rows[key] = nil }
         }
         for (sequence, item) in beaten { beaten[sequence] = numbers[item.partition].map { ($0, item.by) } }
     }

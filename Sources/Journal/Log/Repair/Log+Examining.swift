@@ -63,23 +63,27 @@ extension Log {
                         Self.note(place..<place + size, after: last, in: &parts)
                         continue
                     }
-                    if !parts.isEmpty, parts[parts.count - 1].before == .max {
-                        parts[parts.count - 1].before = sequence
-                    }
+                    Self.close(&parts, before: sequence)
                     last = sequence
                     journals.met(record.origin, record.slot, record.position, parts: parts.count)
                 }
             }
             (position, length) = (step.next, step.length)
         }
-        if !parts.isEmpty, parts[parts.count - 1].before == .max {
-            parts[parts.count - 1].before = firstSequence(after: number)
-        }
+        Self.close(&parts, before: firstSequence(after: number))
         for entry in vector.entries where !parts.isEmpty {
             let next = lowestPosition(of: entry.origin, entry.slot, after: number) ?? entry.position + 1
             journals.met(entry.origin, entry.slot, next, parts: parts.count)
         }
         note(parts, journals.stretches, of: number, into: &found)
+    }
+
+    /// A record follows the last parts, between which none stands.
+    private static func close(_ parts: inout [Repairs.Part], before sequence: UInt64) {
+        for index in parts.indices.reversed() {
+            guard parts[index].before == .max else { return }
+            parts[index].before = sequence
+        }
     }
 
     private static func note(_ range: Range<Int>, after last: UInt64, in parts: inout [Repairs.Part]) {

@@ -190,6 +190,7 @@ extension Log {
                 next += 1
             }
             for (sequence, index) in zip(free, chosen.sorted()) { placed.append((sequence, waiting[index].record)) }
+            used.formUnion(free)
             let gone = Set(chosen)
             waiting = waiting.indices.filter { !gone.contains($0) }.map { waiting[$0] }
         }
