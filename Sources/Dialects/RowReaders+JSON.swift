@@ -22,7 +22,12 @@ extension RowDraft.Readers {
             throw .invalidMessage(
                 "\"readers\" names \(users.count + groups.count) users and groups; a row has at most \(RowReaders.limit)")
         }
-        self = .changed(RowReaders(users: users, groups: groups))
+        let readers = RowReaders(users: users, groups: groups)
+        guard readers.byteCount <= RowReaders.byteLimit else {
+            throw .invalidMessage(
+                "the names in \"readers\" have \(readers.byteCount) bytes together; a row has at most \(RowReaders.byteLimit)")
+        }
+        self = .changed(readers)
     }
 
     private static func names(_ view: JSONView?) throws(Refusal) -> [String] {

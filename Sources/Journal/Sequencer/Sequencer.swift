@@ -190,7 +190,9 @@ package struct Sequencer: Sendable {
 
     /// Takes note of what a record makes of a row: whether it is the row now, and who could read what it replaced.
     private mutating func mergeRow(_ record: Record) -> (isNewest: Bool, replaced: FormerReaders)? {
-        guard let message = record.message, let key = message.key, let head = RowHead(record) else { return nil }
+        guard let message = record.message, let key = message.key, let head = RowHead(record),
+            registry.entries[message.topic].map({ message.generation > $0.ended }) ?? true
+        else { return nil }
         return rows.merge(head, key: key, in: TopicGeneration(name: message.topic, generation: message.generation))
     }
 
@@ -301,10 +303,11 @@ package struct Sequencer: Sendable {
         switch record.body {
         case .message(let message):
             let isSilent = note(message, of: record, at: wall)
-            let isDead = registry.entries[message.topic].map { message.generation <= $0.ended } ?? false
-            let row = isDead ? nil : mergeRow(record)
+            let row = mergeRow(record)
+            // Only its rank makes a version the row, whatever id it bears: the index of the log says the same.
+            let isOver = message.expiry.map { $0 <= wall } ?? false
             var sequenced = Sequenced(
-                sequence: sequence, record: record, isSilent: isSilent || row?.isNewest == false)
+                sequence: sequence, record: record, isSilent: row.map { !$0.isNewest || isOver } ?? isSilent)
             sequenced.replacedReaders = row?.replaced
             batch.append(sequenced)
         case .topic(let change):

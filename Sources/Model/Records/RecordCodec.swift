@@ -137,6 +137,7 @@ extension TopicChange {
                 settings: try TopicSettings.decode(from: &reader))
         case 2:
             let revision = try reader.varint()
+            guard revision < 1 << 62 else { throw .invalid("topic revision") }
             return .changed(
                 name, generation: generation, revision: revision, settings: try TopicSettings.decode(from: &reader))
         case 3: return .destroyed(name, generation: generation)

@@ -10,6 +10,7 @@ extension RowVersion {
     /// Reads back what ``encode(into:)`` wrote.
     package static func decode(from reader: inout ByteReader) throws(FormatError) -> RowVersion {
         let revision = try reader.varint()
+        guard revision < 1 << 62 else { throw .invalid("row revision") }
         let flags = try reader.u8()
         let readers = flags & 1 == 0 ? nil : try RowReaders.decode(from: &reader)
         switch flags >> 1 {

@@ -5,12 +5,17 @@ package struct RowReaders: Equatable, Sendable {
 
     /// The most users and groups together that a row names.
     package static let limit = 256
+    /// The most bytes that their names have together; every node keeps them in memory for every row.
+    package static let byteLimit = 4_096
 
     /// Users and groups, each once and in order, so that equal sets are equal.
     package init(users: [String], groups: [String]) {
         self.users = Self.ordered(users)
         self.groups = Self.ordered(groups)
     }
+
+    /// How many bytes the names have together.
+    package var byteCount: Int { (users + groups).reduce(0) { $0 + $1.utf8.count } }
 
     private static func ordered(_ names: [String]) -> [String] {
         var ordered: [String] = []
@@ -44,7 +49,8 @@ package enum FormerReaders: Equatable, Sendable {
         case .some(let known):
             let all = known.union(readers)
             // Who is told of a row's end once too often learns nothing; the list stays short.
-            return all.users.count + all.groups.count > RowReaders.limit ? .everybody : .some(all)
+            let isShort = all.users.count + all.groups.count <= RowReaders.limit && all.byteCount <= RowReaders.byteLimit
+            return isShort ? .some(all) : .everybody
         }
     }
 

@@ -27,8 +27,12 @@ package struct Schedule: Equatable, Sendable {
     package static let (nameBytes, idBytes) = (255, 64)
     /// From one second to a year.
     package static let intervals: ClosedRange<Duration> = .seconds(1) ... .seconds(31_536_000)
-    /// The most schedules that a cluster has.
-    package static let limit = 1_000
+    /// The most schedules that a cluster has, and the most of one user who is no admin.
+    package static let (limit, userLimit) = (1_000, 100)
+    /// The most ids that a cluster remembers, of removed schedules too: those never come back.
+    package static let idLimit = 100_000
+    /// The most bytes of one schedule, with the names of its creator's groups, roles and topics.
+    package static let bytes = 16_384
 
     package init(id: String, name: String, timing: Timing, action: Action, creator: Principal, created: WallTime) {
         self.id = id

@@ -20,6 +20,13 @@ extension ScheduleChange {
 }
 
 extension Schedule {
+    /// How many bytes a record has of it.
+    package var encodedSize: Int {
+        var writer = ByteWriter(reservingCapacity: 512)
+        encode(into: &writer)
+        return writer.bytes.count
+    }
+
     fileprivate func encode(into writer: inout ByteWriter) {
         writer.string(id)
         writer.string(name)
@@ -51,6 +58,7 @@ extension Schedule {
         let id = try reader.scheduleID()
         let name = try reader.string()
         let created = WallTime(milliseconds: Int64(bitPattern: try reader.u64()))
+        guard (0..<1 << 48).contains(created.milliseconds) else { throw .invalid("schedule time") }
         let timing: Timing
         switch try reader.u8() {
         case 1:
@@ -112,7 +120,7 @@ extension ByteReader {
 
     fileprivate mutating func names() throws(FormatError) -> [String] {
         var names: [String] = []
-        for _ in 0..<(try count(upTo: 1_024)) { names.append(try string()) }
+        for _ in 0..<(try count(upTo: Schedule.bytes)) { names.append(try string()) }
         return names
     }
 

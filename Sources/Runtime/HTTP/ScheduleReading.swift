@@ -12,8 +12,14 @@ enum ScheduleReading {
         else {
             throw .invalidMessage("\"name\" is missing; it must be a string of 1 to \(Schedule.nameBytes) bytes")
         }
-        return Schedule(
+        let schedule = Schedule(
             id: id, name: name, timing: try timing(body), action: try action(body), creator: creator, created: time)
+        guard schedule.encodedSize <= Schedule.bytes else {
+            throw .invalidMessage(
+                "the schedule has \(schedule.encodedSize) bytes with its creator's groups, roles and topics; at most "
+                    + "\(Schedule.bytes) are taken")
+        }
+        return schedule
     }
 
     private static func timing(_ body: JSONView) throws(Refusal) -> Schedule.Timing {

@@ -12,22 +12,37 @@ extension Engine {
         if let refusal = await refusalOfOldVersions(WireVersions.schedules, "schedules can be created") {
             return .failure(refusal)
         }
-        return await write(.created(schedule), limit: Schedule.limit).map { schedule }
+        return await write(.created(schedule)).map { schedule }
     }
 
     package func removeSchedule(_ id: String) async -> Result<Void, Refusal> {
-        await write(.removed(id: id), limit: .max)
+        await write(.removed(id: id))
     }
 
-    private func write(_ change: ScheduleChange, limit: Int) async -> Result<Void, Refusal> {
+    /// Why a schedule more is not taken.
+    private static func refusal(of change: ScheduleChange, _ registry: Registry) -> Refusal? {
+        guard case .created(let schedule) = change else { return nil }
+        let live = registry.liveSchedules
+        guard live.count < Schedule.limit else { return .scheduleLimit(Schedule.limit) }
+        guard registry.schedules.count < Schedule.idLimit else { return .scheduleLimit(Schedule.idLimit) }
+        guard !schedule.creator.roles.contains(AccessPolicy.admin) else { return nil }
+        let own = live.count { $0.creator.user == schedule.creator.user }
+        return own < Schedule.userLimit ? nil : .scheduleLimit(Schedule.userLimit)
+    }
+
+    private func write(_ change: ScheduleChange) async -> Result<Void, Refusal> {
         if let trouble = ledger.trouble { return .failure(.unavailable(trouble)) }
         let now = settings.clock().wall
-        let sequence: UInt64? = ledger.sequence(from: nil) { sequencer, batch in
-            guard sequencer.registry.liveSchedules.count < limit else { return nil }
+        let outcome: Result<UInt64, Refusal> = ledger.sequence(from: nil) { sequencer, batch in
+            if let refusal = Self.refusal(of: change, sequencer.registry) { return .failure(refusal) }
             sequencer.schedule(change, at: now, into: &batch)
-            return sequencer.sequence
+            return .success(sequencer.sequence)
         }
-        guard let sequence else { return .failure(.scheduleLimit(limit)) }
+        let sequence: UInt64
+        switch outcome {
+        case .failure(let refusal): return .failure(refusal)
+        case .success(let given): sequence = given
+        }
         guard await awaitControl(Self.storingLimit, { plane, _ in plane.replication.syncedThrough >= sequence }) else {
             return .failure(.unavailable("the schedule is not on this node's disk yet; whether it will be is unknown"))
         }

@@ -124,6 +124,17 @@ struct RowTests {
         #expect(batch.last?.record.message?.row?.revision == 3)
     }
 
+    @Test("shows subscribers the version that a peer's record makes newest, though a twin with its id came first")
+    func original() throws {
+        var (sequencer, batch): (Sequencer, [Sequenced]) = (try sequencer(), [])
+        _ = try sequencer.publish(draft("a", "1"), at: wall, into: &batch).get()
+        for (position, revision) in [(1, 0), (2, 2)] as [(UInt64, UInt64)] {
+            let record = record("a", revision: revision, position: position, after: 100, payload: "2", id: "m")
+            #expect(sequencer.admit(record, at: wall, into: &batch) == .taken)
+        }
+        #expect(batch.map(\.isSilent) == [false, true, false])
+    }
+
     @Test("creates no more rows than it may hold, and takes in what peers have")
     func bound() throws {
         var (sequencer, batch): (Sequencer, [Sequenced]) = (try sequencer(rows: 2), [])
