@@ -118,7 +118,7 @@ package enum Refusal: Error, Equatable, Sendable {
         case .draining: "this node is stopping: use another one"
         case .unavailable(let reason), .memberUnknown(let reason), .memberNeeded(let reason): reason
         case .scheduleUnknown(let id): "there is no schedule \"\(id)\" of yours"
-        case .scheduleLimit(let limit): "the cluster has \(limit) schedules, as many as it may: remove one first"
+        case .scheduleLimit(let limit): "no more than \(limit) schedules are taken, of a user or of all: remove one first"
         case .internal(let reason): reason
         }
     }
