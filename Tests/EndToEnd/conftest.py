@@ -7,6 +7,7 @@ import pytest
 from cluster import BINARY, Cluster
 from javascript import Browser
 from live import Live
+from tokens import guarding, token
 
 _numbers = itertools.count(1)
 
@@ -28,6 +29,13 @@ def three():
     """Three nodes, for the tests of a module that leave them as they found them."""
     with Cluster(3) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A node that wants tokens, asked with an admin's."""
+    with Cluster(1, *guarding(tmp_path_factory.mktemp("guarded")), token=token("root", roles=["admin"])) as cluster:
+        yield cluster[0]
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """JavaScript for the tests: programs of Node, and a Chromium without a window, driven over its DevTools protocol."""
 
 import base64
+import functools
+import http.server
 import itertools
 import json
 import queue
@@ -72,6 +74,11 @@ class Program:
         self.process.wait()
 
 
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
 class Browser:
     """A Chromium with one page."""
 
@@ -87,6 +94,7 @@ class Browser:
         lines = eventually("Chromium listens", lambda: told.exists() and told.read_text().split("\n"), LIMIT)
         self._ids = itertools.count(1)
         self._page = None
+        self._servers = []
         self.trouble = []  # what the page threw and what it logged as an error
         self._stack = connect(f"ws://127.0.0.1:{lines[0]}{lines[1]}", max_size=None)
         self._socket = self._stack.__enter__()
@@ -116,6 +124,13 @@ class Browser:
         self._ask("Page.navigate", url=url)
         self.until("document.readyState === 'complete'")
 
+    def open_folder(self, folder):
+        """Opens the index.html of a folder, which is served as long as the browser lives."""
+        serve = functools.partial(_Quiet, directory=folder)
+        self._servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve))
+        threading.Thread(target=self._servers[-1].serve_forever, daemon=True).start()
+        self.open(f"http://127.0.0.1:{self._servers[-1].server_port}/")
+
     def run(self, source):
         """The value of a JavaScript expression in the page; a promise is awaited."""
         answer = self._ask("Runtime.evaluate", expression=source, awaitPromise=True, returnByValue=True)
@@ -136,6 +151,9 @@ class Browser:
         Path(path).write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))
 
     def close(self):
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
         self._stack.__exit__(None, None, None)
         self.process.terminate()
         try:

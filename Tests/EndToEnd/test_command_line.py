@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from cluster import BINARY, eventually
-from tokens import SECRET
+from tokens import guarding, token
 
 LIMIT = 60
 
@@ -75,11 +75,8 @@ def test_the_cluster_is_shown(node):
 
 
 def test_a_token_is_made(tmp_path):
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
     made = subprocess.run(
-        [str(BINARY), "token", "--auth-secret-file", str(secret), "--sub", "alice", "--role", "admin"],
+        [str(BINARY), "token", *guarding(tmp_path), "--sub", "alice", "--role", "admin"],
         capture_output=True, text=True, timeout=LIMIT,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr

@@ -1,28 +1,14 @@
 """The two clients in Daptin's own document, as they stand there but for host and token."""
 
-import functools
-import http.server
 import re
-import threading
 
 import pytest
 
-from cluster import Cluster
 from javascript import FIXTURES, MODULES, Program, needs_chromium, needs_node, needs_react
 from live import Refused
-from tokens import SECRET, token
+from tokens import token
 
 DOCUMENT = (FIXTURES / "daptin-websocket-api.md").read_text()
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    """A node that wants tokens."""
-    secret = tmp_path_factory.mktemp("secret") / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
-    with Cluster(1, "--auth-secret-file", str(secret), token=token("root", roles=["admin"])) as cluster:
-        yield cluster[0]
 
 
 def block(beginning):
@@ -62,25 +48,18 @@ def test_the_react_hook_works(guarded, attach, browser, tmp_path):
         'return React.createElement("pre", null, JSON.stringify(hook.messages)); }'
         'ReactDOM.createRoot(document.getElementById("root")).render(React.createElement(App));</script>'
     )
-    serve = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
-    serve.log_message = lambda *_: None
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        writer = attach(guarded, secret)
-        for name in ("user_account", "document"):
-            writer.create(name)
-        browser.open(f"http://127.0.0.1:{server.server_port}/")
-        browser.until("window.hook && window.hook.connected")
-        browser.run("window.hook.subscribe(['user_account', 'document'])")
-        browser.until("window.hook.messages.filter((each) => each.type === 'response' && each.ok).length === 2")
-        writer.publish("user_account", {"n": 1})
-        writer.publish("document", {"n": 2})
-        browser.until("window.hook.messages.filter((each) => each.type === 'event').length === 2")
-        shown = "window.hook.messages.filter((each) => each.type === 'event').map((each) => [each.topic, each.data.n])"
-        assert browser.run(shown) == [["user_account", 1], ["document", 2]]
-    finally:
-        server.shutdown()
+    writer = attach(guarded, secret)
+    for name in ("user_account", "document"):
+        writer.create(name)
+    browser.open_folder(tmp_path)
+    browser.until("window.hook && window.hook.connected")
+    browser.run("window.hook.subscribe(['user_account', 'document'])")
+    browser.until("window.hook.messages.filter((each) => each.type === 'response' && each.ok).length === 2")
+    writer.publish("user_account", {"n": 1})
+    writer.publish("document", {"n": 2})
+    browser.until("window.hook.messages.filter((each) => each.type === 'event').length === 2")
+    shown = "window.hook.messages.filter((each) => each.type === 'event').map((each) => [each.topic, each.data.n])"
+    assert browser.run(shown) == [["user_account", 1], ["document", 2]]
 
 
 def test_a_token_is_needed_and_has_to_be_good(guarded, attach):

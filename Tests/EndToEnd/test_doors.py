@@ -1,11 +1,8 @@
 """One topic through every door: whoever publishes, everybody hears, and the same is allowed whatever the door."""
 
 import collections
-import functools
-import http.server
 import json
-import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 from websockets.sync.client import connect
@@ -14,7 +11,7 @@ from cluster import Cluster
 from events import Events
 from javascript import FIXTURES, needs_chromium
 from live import LIMIT, Live, Refused
-from tokens import SECRET, token
+from tokens import guarding, token
 
 
 class LiveDoor:
@@ -81,104 +78,25 @@ class StreamDoor:
         self.events.close()
 
 
-class NewLoomDoor:
-    def __init__(self, node, secret=None):
-        query = f"?token={secret}" if secret else ""
-        self._stack = connect(f"{node.url}/ws/chat/{query}", open_timeout=LIMIT)
-        self.socket = self._stack.__enter__()
-        # What follows the subscription is answered after it; a refusal of it is said first.
-        self.socket.send('{"type":"typing","chat_id":"nobody-made-this","is_typing":false}')
-        self.socket.send('{"type":"status","chat_id":"nobody-made-this","message_id":"m","status":"read"}')
-        frames = [self.next()]
-        while "nobody-made-this" not in frames[-1].get("message", ""):
-            frames.append(self.next())
-        self.can_follow = True
+class SocketDoor:
+    """A WebSocket of JSON messages. A dialect's `take` takes the next one, and keeps what was said on the topic."""
 
-    def next(self):
-        return json.loads(self.socket.recv(LIMIT))
-
-    def publish(self, text):
-        self.socket.send(json.dumps({"type": "message", "content": text, "chat_id": 1}))
-        self.socket.send('{"type":"status","chat_id":"nobody-made-this","message_id":"m","status":"read"}')
-        allowed = True
-        while True:
-            frame = self.next()
-            if frame.get("type") == "message":
-                self.heard = frame["message"]["content"]
-            elif "nobody-made-this" in frame["message"]:
-                return allowed
-            else:
-                assert frame["code"] == "permission_denied", frame
-                allowed = False
-
-    def hears(self):
-        if heard := self.__dict__.pop("heard", None):
-            return heard
-        frame = self.next()
-        assert frame["type"] == "message", frame
-        return frame["message"]["content"]
-
-    def close(self):
-        self._stack.__exit__(None, None, None)
-
-
-class SQLatteDoor:
-    """Events to read, and nothing to publish with: its document has no word for that."""
-
-    def __init__(self, node, secret=None):
-        query = f"?token={secret}" if secret else ""
-        self._stack = connect(f"{node.url}/ws{query}", open_timeout=LIMIT)
-        self.socket = self._stack.__enter__()
-        self.socket.send('{"type":"subscribe","data":{"events":["new-message"]}}')
-        said = json.loads(self.socket.recv(LIMIT))
-        self.can_follow = said["type"] == "subscribed"
-        assert self.can_follow or said["data"]["code"] == "PERMISSION_DENIED", said
-
-    def hears(self):
-        said = json.loads(self.socket.recv(LIMIT))
-        assert (said["type"], said["topic"]) == ("new-message", "chat/1"), said
-        return said["data"]["content"]
-
-    def may_query(self):
-        self.socket.send('{"type":"query","data":{"sql":"SELECT count(*) FROM \\"chat/1\\""}}')
-        while (said := json.loads(self.socket.recv(LIMIT)))["type"] not in ("query_result", "error"):
-            pass
-        assert said["type"] == "query_result" or said["data"]["code"] in ("PERMISSION_DENIED", "TABLE_NOT_FOUND"), said
-        return said["type"] == "query_result"
-
-    def close(self):
-        self._stack.__exit__(None, None, None)
-
-
-class RustyDBDoor:
-    def __init__(self, node, secret=None):
+    def __init__(self, node, path, secret, **options):
         self._stack = ExitStack()
         query = f"?token={secret}" if secret else ""
-        self.socket = self._stack.enter_context(connect(f"{node.url}/api/v1/stream{query}", open_timeout=LIMIT))
+        self.socket = self._stack.enter_context(connect(f"{node.url}{path}{query}", open_timeout=LIMIT, **options))
         self.heard = collections.deque()
-        self.can_follow = self.ask({"type": "subscribe", "id": "s", "payload": {"topic": "chat/1"}})
+
+    def send(self, message):
+        self.socket.send(json.dumps(message))
 
     def next(self):
         return json.loads(self.socket.recv(LIMIT))
 
-    def take(self):
-        said = self.next()
-        if said["payload"]["status"] == "event":
-            assert said["id"] == "s" and said["payload"]["topic"] == "chat/1", said
-            self.heard.append(said["payload"]["data"]["content"])
-        return said
-
-    def ask(self, message):
-        """Whether it is allowed."""
-        self.socket.send(json.dumps(message))
-        while (said := self.take()).get("id") != message["id"] or said["payload"]["status"] in ("event", "cursor"):
+    def until(self, is_wanted):
+        while not is_wanted(said := self.take()):
             pass
-        assert said["type"] == "data" or said["payload"]["code"] == "PERMISSION_DENIED", said
-        return said["type"] == "data"
-
-    def publish(self, text):
-        message = {"content": text, "chat_id": 1}
-        return self.ask({"type": "publish", "id": "p", "payload": {"topic": "chat/1", "message": message}})
+        return said
 
     def hears(self):
         while not self.heard:
@@ -189,27 +107,96 @@ class RustyDBDoor:
         self._stack.close()
 
 
-class GraphQLDoor:
+class NewLoomDoor(SocketDoor):
     def __init__(self, node, secret=None):
-        self._stack = ExitStack()
-        self.socket = self._stack.enter_context(
-            connect(f"{node.url}/graphql/ws", subprotocols=["graphql-transport-ws"], open_timeout=LIMIT)
+        super().__init__(node, "/ws/chat/", secret)
+        # What follows the subscription is answered after it; a refusal of it is said first.
+        self.send({"type": "typing", "chat_id": "nobody-made-this", "is_typing": False})
+        self.is_refused()
+        self.can_follow = True
+
+    def take(self):
+        said = self.next()
+        if said.get("type") == "message":
+            self.heard.append(said["message"]["content"])
+        return said
+
+    def is_refused(self):
+        """Whether something was refused before what is refused in any case."""
+        self.send({"type": "status", "chat_id": "nobody-made-this", "message_id": "m", "status": "read"})
+        said = self.until(lambda said: said.get("type") != "message")
+        if "nobody-made-this" in said["message"]:
+            return False
+        assert said["code"] == "permission_denied", said
+        self.until(lambda said: "nobody-made-this" in said["message"])
+        return True
+
+    def publish(self, text):
+        self.send({"type": "message", "content": text, "chat_id": 1})
+        return not self.is_refused()
+
+
+class SQLatteDoor(SocketDoor):
+    """Events to read, and nothing to publish with: its document has no word for that."""
+
+    def __init__(self, node, secret=None):
+        super().__init__(node, "/ws", secret)
+        self.send({"type": "subscribe", "data": {"events": ["new-message"]}})
+        said = self.next()
+        self.can_follow = said["type"] == "subscribed"
+        assert self.can_follow or said["data"]["code"] == "PERMISSION_DENIED", said
+
+    def take(self):
+        said = self.next()
+        if said["type"] == "new-message":
+            assert said["topic"] == "chat/1", said
+            self.heard.append(said["data"]["content"])
+        return said
+
+    def may_query(self):
+        self.send({"type": "query", "data": {"sql": 'SELECT count(*) FROM "chat/1"'}})
+        said = self.until(lambda said: said["type"] in ("query_result", "error"))
+        assert said["type"] == "query_result" or said["data"]["code"] in ("PERMISSION_DENIED", "TABLE_NOT_FOUND"), said
+        return said["type"] == "query_result"
+
+
+class RustyDBDoor(SocketDoor):
+    def __init__(self, node, secret=None):
+        super().__init__(node, "/api/v1/stream", secret)
+        self.can_follow = self.ask({"type": "subscribe", "id": "s", "payload": {"topic": "chat/1"}})
+
+    def take(self):
+        said = self.next()
+        if said["payload"]["status"] == "event":
+            assert said["id"] == "s" and said["payload"]["topic"] == "chat/1", said
+            self.heard.append(said["payload"]["data"]["content"])
+        return said
+
+    def ask(self, message):
+        """Whether it is allowed."""
+        self.send(message)
+        said = self.until(
+            lambda said: said.get("id") == message["id"] and said["payload"]["status"] not in ("event", "cursor")
         )
+        assert said["type"] == "data" or said["payload"]["code"] == "PERMISSION_DENIED", said
+        return said["type"] == "data"
+
+    def publish(self, text):
+        message = {"content": text, "chat_id": 1}
+        return self.ask({"type": "publish", "id": "p", "payload": {"topic": "chat/1", "message": message}})
+
+
+class GraphQLDoor(SocketDoor):
+    def __init__(self, node, secret=None):
+        super().__init__(node, "/graphql/ws", None, subprotocols=["graphql-transport-ws"])
         init = {"authorization": f"Bearer {secret}"} if secret else {}
         self.send({"type": "connection_init", "payload": init})
         assert self.next() == {"type": "connection_ack"}
-        self.heard = collections.deque()
         follow = 'subscription { messages(topic: "chat/1", notices: true) { topic data } }'
         self.send({"id": "s", "type": "subscribe", "payload": {"query": follow}})
         said = self.next()
         self.can_follow = said["type"] == "next"
         assert self.can_follow or said["payload"][0]["extensions"]["code"] == "PERMISSION_DENIED", said
-
-    def send(self, message):
-        self.socket.send(json.dumps(message))
-
-    def next(self):
-        return json.loads(self.socket.recv(LIMIT))
 
     def take(self):
         said = self.next()
@@ -223,10 +210,8 @@ class GraphQLDoor:
     def mutate(self, text, **variables):
         """Whether it is allowed."""
         self.send({"id": "m", "type": "subscribe", "payload": {"query": text, "variables": variables}})
-        while (said := self.take())["id"] != "m":
-            pass
-        while self.take()["type"] != "complete":
-            pass
+        said = self.until(lambda said: said["id"] == "m")
+        self.until(lambda said: said["type"] == "complete")
         errors = said["payload"].get("errors", [])
         assert all(each["extensions"]["code"] == "PERMISSION_DENIED" for each in errors), errors
         return not errors
@@ -238,39 +223,27 @@ class GraphQLDoor:
     def create(self, name):
         return self.mutate("mutation ($name: String!) { createTopic(name: $name) { name } }", name=name)
 
-    def hears(self):
-        while not self.heard:
-            self.take()
-        return self.heard.popleft()
 
-    def close(self):
-        self._stack.close()
-
-
-class LensesDoor:
+class LensesDoor(SocketDoor):
     """A live query to read, and nothing to publish with."""
 
     def __init__(self, node, secret=None):
-        self._stack = ExitStack()
-        query = f"?token={secret}" if secret else ""
-        path = "/api/v1/environments/demo/proxy/api/ws/v2/sql/execute"
-        self.socket = self._stack.enter_context(connect(f"{node.url}{path}{query}", open_timeout=LIMIT))
-        self.socket.send(json.dumps({"sql": 'SELECT content, chat_id FROM "chat/1"', "live": True, "stats": 100}))
-        said = json.loads(self.socket.recv(LIMIT))
+        super().__init__(node, "/api/v1/environments/demo/proxy/api/ws/v2/sql/execute", secret)
+        self.send({"sql": 'SELECT content, chat_id FROM "chat/1"', "live": True, "stats": 100})
+        said = self.next()
         self.can_follow = said["type"] == "METADATA"
         assert self.can_follow or said["type"] == "ERROR" and said["data"].startswith("TABLE_NOT_FOUND"), said
 
-    def hears(self):
-        while (said := json.loads(self.socket.recv(LIMIT)))["type"] != "RECORD":
-            assert said["type"] in ("STATS", "HEARTBEAT"), said
-        assert said["data"]["value"]["chat_id"] == 1
-        return said["data"]["value"]["content"]
+    def take(self):
+        said = self.next()
+        assert said["type"] in ("RECORD", "STATS", "HEARTBEAT"), said
+        if said["type"] == "RECORD":
+            assert said["data"]["value"]["chat_id"] == 1
+            self.heard.append(said["data"]["value"]["content"])
+        return said
 
     def may_query(self):
         return self.can_follow
-
-    def close(self):
-        self._stack.close()
 
 
 DOORS = [LiveDoor, StreamDoor, NewLoomDoor, RustyDBDoor, GraphQLDoor]
@@ -285,33 +258,25 @@ def test_clients_of_seven_dialects_on_six_nodes_hear_each_other(attach):
         six.await_equal_vectors()
         order = [LiveDoor, RustyDBDoor, GraphQLDoor, StreamDoor, NewLoomDoor, LensesDoor, SQLatteDoor]
         assert set(order) == set(DOORS + READING_DOORS)
-        doors = []
-        try:
-            for number, door in enumerate(order):
-                doors.append(door(six[number % 6]))
+        with ExitStack() as open_ones:
+            doors = [open_ones.enter_context(closing(door(six[number % 6]))) for number, door in enumerate(order)]
             publishers = [door for door in doors if type(door) in DOORS]
             assert len(publishers) == 5
             for number, publisher in enumerate(publishers):
                 assert publisher.publish(f"message {number}")
                 for door in doors:
                     assert door.hears() == f"message {number}", f"{type(door).__name__} by {type(publisher).__name__}"
-        finally:
-            for door in doors:
-                door.close()
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     """A node with roles that may do one thing each."""
     folder = tmp_path_factory.mktemp("guarded")
-    secret = folder / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
-    (folder / "roost.yaml").write_text(
-        'roles:\n  reader: {read: ["#"]}\n  writer: {write: ["#"]}\n  both: {read: ["#"], write: ["#"]}\n  maker: {create: ["made/#"]}\n'
+    flags = guarding(
+        folder,
+        'roles:\n  reader: {read: ["#"]}\n  writer: {write: ["#"]}\n  both: {read: ["#"], write: ["#"]}\n  maker: {create: ["made/#"]}\n',
     )
     root = token("root", roles=["admin"])
-    flags = ["--config", str(folder / "roost.yaml"), "--auth-secret-file", str(secret)]
     with Cluster(1, *flags, token=root) as cluster:
         client = Live(cluster[0], root)
         client.create("chat/1")
@@ -319,58 +284,37 @@ def guarded(tmp_path_factory):
         yield cluster[0]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", DOORS + READING_DOORS)
 @pytest.mark.parametrize(
     ("role", "may_read", "may_write"),
     [("reader", True, False), ("writer", False, True), ("both", True, True), ("nothing", False, False)],
 )
 def test_the_same_is_allowed_through_every_door(guarded, door, role, may_read, may_write):
-    client = door(guarded, token("someone", roles=[role]))
-    witness = LiveDoor(guarded, token("root", roles=["admin"]))
-    try:
+    root = token("root", roles=["admin"])
+    with closing(door(guarded, token("someone", roles=[role]))) as client, closing(LiveDoor(guarded, root)) as witness:
         if door is not NewLoomDoor:  # which follows whatever it may, and is refused nothing
             assert client.can_follow == may_read
-        assert client.publish(f"by {role}") == may_write
-        if may_write:
-            assert witness.hears() == f"by {role}"
-        assert witness.publish("a word")
-        if may_read:
-            while (heard := client.hears()) != "a word":
-                assert heard == f"by {role}"
-        elif door is NewLoomDoor:
-            client.publish("one more")
-            assert "heard" not in client.__dict__, "it hears what it may not read"
-    finally:
-        client.close()
-        witness.close()
-
-
-@pytest.mark.parametrize("door", READING_DOORS)
-@pytest.mark.parametrize(("role", "may_read"), [("reader", True), ("writer", False), ("both", True), ("nothing", False)])
-def test_the_same_may_be_read_through_doors_that_only_read(guarded, door, role, may_read):
-    client = door(guarded, token("someone", roles=[role]))
-    witness = LiveDoor(guarded, token("root", roles=["admin"]))
-    try:
-        # The dialect of events refuses nobody who may read something.
-        assert client.can_follow == client.may_query() == may_read
+        if door in READING_DOORS:
+            assert client.may_query() == may_read
+        else:
+            assert client.publish(f"by {role}") == may_write
+            if may_write:
+                assert witness.hears() == f"by {role}"
         word = f"a word for {door.__name__} and {role}"
         assert witness.publish(word)
         if may_read:
-            while client.hears() != word:
-                pass
-    finally:
-        client.close()
-        witness.close()
+            while (heard := client.hears()) != word:  # a query begins with what there was before
+                assert heard == f"by {role}" or door is LensesDoor
+        elif door is NewLoomDoor:
+            client.publish("one more")
+            assert not client.heard, "it hears what it may not read"
 
 
 @pytest.mark.parametrize("door", [LiveDoor, StreamDoor, GraphQLDoor])
 @pytest.mark.parametrize(("role", "name", "may"), [("maker", "made/it", True), ("maker", "it", False), ("both", "made/it", False)])
 def test_the_same_may_be_created_through_every_door(guarded, door, role, name, may):
-    client = door(guarded, token("someone", roles=[role]))
-    try:
+    with closing(door(guarded, token("someone", roles=[role]))) as client:
         assert client.create(f"{name}/{door.__name__}") == may
-    finally:
-        client.close()
 
 
 @needs_chromium
@@ -380,18 +324,11 @@ def test_the_event_source_of_sqlattes_document_works_as_it_stands(node, attach, 
         "<!doctype html><script>window.got = []; console.log = (...said) => window.got.push(said);</script>"
         f"<script>{script}</script>"
     )
-    serve = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
-    serve.log_message = lambda *_: None
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        writer = attach(node)
-        writer.create("dashboard")
-        browser.open(f"http://127.0.0.1:{server.server_port}/")
-        browser.until("eventSource.readyState === 1")
-        writer.publish("dashboard", {"rows": 3})
-        browser.until("window.got.length === 1")
-        words, data = browser.run("window.got[0]")
-        assert (words, data["topic"], data["data"]) == ("Update:", "dashboard", {"rows": 3})
-    finally:
-        server.shutdown()
+    writer = attach(node)
+    writer.create("dashboard")
+    browser.open_folder(tmp_path)
+    browser.until("eventSource.readyState === 1")
+    writer.publish("dashboard", {"rows": 3})
+    browser.until("window.got.length === 1")
+    words, data = browser.run("window.got[0]")
+    assert (words, data["topic"], data["data"]) == ("Update:", "dashboard", {"rows": 3})

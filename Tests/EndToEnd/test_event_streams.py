@@ -1,12 +1,9 @@
 """Server-Sent Events from real nodes: resumed anywhere, told of gaps, fed from the log when slow, over TLS and proxies."""
 
-import functools
-import http.server
 import json
 import shutil
 import socket
 import subprocess
-import threading
 import urllib.parse
 
 import pytest
@@ -15,7 +12,7 @@ from certificates import Authority, needs_openssl
 from cluster import ROOT, Cluster, eventually, free_port
 from events import LIMIT, Events
 from javascript import needs_chromium
-from tokens import SECRET, token
+from tokens import guarding, token
 
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 needs_haproxy = pytest.mark.skipif(HAPROXY is None, reason="there is no HAProxy (Debian: haproxy)")
@@ -112,13 +109,9 @@ def test_what_is_wrong_is_said_by_the_status(node, attach, events, topic):
 
 
 def test_a_token_is_needed_where_one_is_and_its_end_ends_the_stream(tmp_path, attach, events):
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
     root = token("root", roles=["admin"])
     origin = "https://app.example"
-    (tmp_path / "roost.yaml").write_text(f"origins: [{origin}]\n")
-    flags = ["--config", str(tmp_path / "roost.yaml"), "--auth-secret-file", str(secret)]
+    flags = guarding(tmp_path, f"origins: [{origin}]\n")
     with Cluster(1, *flags, token=root) as cluster:
         node = cluster[0]
         writer = attach(node, root)
@@ -280,34 +273,27 @@ def test_a_browsers_event_source_survives_its_node(fresh_three, balance, attach,
         "source.onmessage = (event) => window.got.push(JSON.parse(event.data));"
         "</script>"
     )
-    serve = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
-    serve.log_message = lambda *_: None
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        browser.open(f"http://127.0.0.1:{server.server_port}/")
-        browser.until("window.opened === 1")
-        expected = []
-        for round in range(2):
-            for index, node in enumerate(fresh_three.nodes):
-                if node in fresh_three.running():
-                    writers[index].publish("news", f"{round} {index}", ack="stored")
-                    expected.append(f"{round} {index}")
+    browser.open_folder(tmp_path)
+    browser.until("window.opened === 1")
+    expected = []
+    for round in range(2):
+        for index, node in enumerate(fresh_three.nodes):
+            if node in fresh_three.running():
+                writers[index].publish("news", f"{round} {index}", ack="stored")
+                expected.append(f"{round} {index}")
+        browser.until(f"window.got.length >= {len(expected)}")
+        fresh_three.await_equal_vectors()
+        if round == 0:
+            mine = serving(fresh_three)
+            mine.kill()
+            other = next(index for index, node in enumerate(fresh_three.nodes) if node is not mine)
+            for number in range(20):
+                writers[other].publish("news", number, ack="stored")
+                expected.append(number)
+            browser.until("window.opened >= 2")
             browser.until(f"window.got.length >= {len(expected)}")
-            fresh_three.await_equal_vectors()
-            if round == 0:
-                mine = serving(fresh_three)
-                mine.kill()
-                other = next(index for index, node in enumerate(fresh_three.nodes) if node is not mine)
-                for number in range(20):
-                    writers[other].publish("news", number, ack="stored")
-                    expected.append(number)
-                browser.until("window.opened >= 2")
-                browser.until(f"window.got.length >= {len(expected)}")
-        got = browser.run("window.got")
-        assert all(event["type"] == "event" for event in got), got
-        assert sorted(map(str, (event["data"] for event in got))) == sorted(map(str, expected))
-        assert [event["data"] for event in got if isinstance(event["data"], int)] == list(range(20))
-        assert browser.run("source.readyState") == 1
-    finally:
-        server.shutdown()
+    got = browser.run("window.got")
+    assert all(event["type"] == "event" for event in got), got
+    assert sorted(map(str, (event["data"] for event in got))) == sorted(map(str, expected))
+    assert [event["data"] for event in got if isinstance(event["data"], int)] == list(range(20))
+    assert browser.run("source.readyState") == 1

@@ -11,20 +11,9 @@ from graphql import GraphQLObjectType, print_schema
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from cluster import Cluster
-from tokens import SECRET, token
+from tokens import token
 
 LIMIT = 30
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    """A node that wants tokens."""
-    secret = tmp_path_factory.mktemp("secret") / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
-    with Cluster(1, "--auth-secret-file", str(secret), token=token("root", roles=["admin"])) as cluster:
-        yield cluster[0]
 
 
 def client(node, **init):

@@ -8,7 +8,7 @@ import pytest
 from cluster import Cluster, eventually
 from crowd import closed, connection, frame, parsed, raw, refused, reset, response, upgrade
 from live import LIMIT, Gone, Live, Refused, live
-from tokens import SECRET, token
+from tokens import guarding, token
 from wire import masked
 
 
@@ -120,9 +120,7 @@ def test_behind_a_trusted_proxy_its_clients_are_counted():
 
 
 def test_a_silent_client_without_a_token_is_told_and_closed(tmp_path):
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET)
-    flags = ["--auth-secret-file", str(secret), "--limits-first-message-seconds", "2"]
+    flags = [*guarding(tmp_path), "--limits-first-message-seconds", "2"]
     with Cluster(1, *flags, token=token("op", roles=["admin"])) as cluster:
         node = cluster[0]
         # By its first message, and then as with a token in the upgrade.
@@ -222,9 +220,7 @@ def test_the_node_takes_as_many_open_files_as_it_may_and_no_more_connections_tha
 
 
 def test_tokens_are_in_no_log(tmp_path):
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET)
-    flags = ["--auth-secret-file", str(secret), "--log-level", "trace"]
+    flags = [*guarding(tmp_path), "--log-level", "trace"]
     for extra in ([], ["--log-format", "json"]):
         good, bad = token("ann", roles=["admin"]), token("eve", secret="another secret of that length 0123456789")
         with Cluster(1, *flags, *extra, token=good) as cluster:

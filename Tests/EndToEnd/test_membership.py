@@ -7,7 +7,7 @@ import pytest
 
 from cluster import BINARY, STOP_LIMIT, Cluster, Node, alive, eventually
 from live import Refused
-from tokens import SECRET, token
+from tokens import guarding, token
 
 MEMBERS = "/api/v1/cluster/members"
 
@@ -117,9 +117,7 @@ def test_a_member_that_no_process_was_met_of_is_absent_and_may_be_forgotten(fres
 
 
 def test_who_may_not_be_forgotten_and_who_may_not_forget(tmp_path):
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET)
-    with Cluster(3, "--auth-secret-file", str(secret), token=token("op", roles=["admin"])) as cluster:
+    with Cluster(3, *guarding(tmp_path), token=token("op", roles=["admin"])) as cluster:
         a, b, c = cluster
         alive_one = a.call("DELETE", f"{MEMBERS}/node-3")
         assert alive_one[0] == 409 and "alive" in alive_one[1]["error"]["message"]

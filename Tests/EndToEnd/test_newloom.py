@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 
 from cluster import Cluster
 from javascript import FIXTURES, needs_chromium
-from tokens import SECRET, token
+from tokens import guarding, token
 
 DOCUMENT = (FIXTURES / "newloom-websocket-api.rst").read_text()
 LIMIT = 30
@@ -115,14 +115,10 @@ def test_every_example_of_the_document_works_as_it_stands(node, loom, attach):
 
 
 def test_errors_have_the_documents_shape_and_begin_with_its_words(tmp_path, loom, attach):
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
     origin = "https://app.example"
-    (tmp_path / "roost.yaml").write_text(f"origins: [{origin}]\n")
     root = token("root", roles=["admin"])
     connection, format, permission = (json.loads(each) for each in examples("Error Handling\n")[:3])
-    flags = ["--config", str(tmp_path / "roost.yaml"), "--auth-secret-file", str(secret)]
+    flags = guarding(tmp_path, f"origins: [{origin}]\n")
 
     def expect(error, frame):
         assert shape(frame) == shape(error) and frame["code"] == error["code"]
@@ -198,7 +194,7 @@ def test_a_typist_is_untyped_on_silence_on_leaving_and_when_its_node_dies(fresh_
     silent = loom(cluster[2])
     typing(silent)
     begun = time.monotonic()
-    assert expect(10)["is_typing"] is False
+    assert expect()["is_typing"] is False
     assert time.monotonic() - begun > 2, "it was not held to be typing at all"
     leaving = loom(cluster[2])
     typing(leaving)
@@ -207,7 +203,7 @@ def test_a_typist_is_untyped_on_silence_on_leaving_and_when_its_node_dies(fresh_
     doomed = loom(cluster[0])
     typing(doomed)
     cluster[0].kill()
-    assert expect(10)["is_typing"] is False
+    assert expect()["is_typing"] is False
     assert [each["event"] for each in attach(cluster[1]).history("chat/5")] == [], "typing is never stored"
 
 

@@ -10,19 +10,9 @@ from websockets.sync.client import connect
 
 from cluster import Cluster
 from rustydb_document import examples, javascript_messages
-from tokens import SECRET, token
+from tokens import guarding, token
 
 LIMIT = 30
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    """A node that wants tokens."""
-    secret = tmp_path_factory.mktemp("secret") / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
-    with Cluster(1, "--auth-secret-file", str(secret), token=token("root", roles=["admin"])) as cluster:
-        yield cluster[0]
 
 
 class Client:
@@ -112,14 +102,11 @@ def test_the_login_of_the_document(tmp_path):
     from cluster import BINARY
 
     users = tmp_path / "users.yaml"
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
     subprocess.run(
         [str(BINARY), "user", "add", "admin", "--users-file", str(users), "--role", "admin"],
         input="secret123\n", text=True, check=True, capture_output=True, timeout=LIMIT,
     )  # fmt: skip
-    with Cluster(1, "--auth-secret-file", str(secret), "--users-file", str(users), token=token("root", roles=["admin"])) as cluster:
+    with Cluster(1, *guarding(tmp_path), "--users-file", str(users), token=token("root", roles=["admin"])) as cluster:
         status, said = cluster[0].call("POST", "/api/v1/auth/login", {"username": "admin", "password": "secret123"})
         (shown,) = (each for each in examples() if "success" in each)
         assert status == 200 and said.keys() == shown.keys() and said["data"].keys() == shown["data"].keys()

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from cluster import Cluster
 from test_command_line import roost, well
-from tokens import SECRET, token
+from tokens import guarding, token
 
 PAYMENTS = [
     {"id": n, "currency": ["EUR", "USD", "NOK"][n % 3], "amount": n * 1.5, "merchant": {"name": f"m{n % 7}", "id": n % 7}}
@@ -148,11 +148,8 @@ def test_the_command_line_shows_a_table_or_json(loaded):
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
-    """A node that wants tokens."""
-    secret = tmp_path_factory.mktemp("secret") / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
-    with Cluster(1, "--auth-secret-file", str(secret), token=token("root", roles=["admin"])) as cluster:
+    """A node that wants tokens, with payments."""
+    with Cluster(1, *guarding(tmp_path_factory.mktemp("guarded")), token=token("root", roles=["admin"])) as cluster:
         publish(cluster[0], "input", PAYMENTS[:120], key="id")
         yield cluster[0]
 

@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 from cluster import ROOT, Cluster, eventually
 from javascript import FIXTURES
-from tokens import SECRET, token
+from tokens import guarding, token
 
 LIMIT = 30
 DOCUMENT = (FIXTURES / "sqlatte-websocket.md").read_text()
@@ -92,11 +92,7 @@ def query(sql, **more):
 def guarded(tmp_path_factory):
     """A node that wants tokens."""
     folder = tmp_path_factory.mktemp("guarded")
-    secret = folder / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
-    (folder / "roost.yaml").write_text('roles:\n  orders: {read: ["orders"], write: ["orders"]}\n')
-    flags = ["--config", str(folder / "roost.yaml"), "--auth-secret-file", str(secret)]
+    flags = guarding(folder, 'roles:\n  orders: {read: ["orders"], write: ["orders"]}\n')
     with Cluster(1, *flags, token=token("root", roles=["admin"])) as cluster:
         for topic in ("orders", "salaries"):
             assert cluster[0].call("POST", "/api/v1/topics", {"topicName": topic})[0] == 201

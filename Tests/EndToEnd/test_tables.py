@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
-from cluster import Cluster, eventually
+from cluster import eventually
 from live import Refused, live
-from tokens import SECRET, token
+from tokens import token
 
 
 def rows_of(node, table, token=None):
@@ -152,16 +152,6 @@ def test_rows_written_apart_come_to_the_same_and_a_later_write_beats_them(fresh_
         node.await_ready()
     for node in fresh_three.nodes:
         eventually("the rows are back", lambda node=node: rows_of(node, topic) == {**expected, "shared": "last"})
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    """One node at which everybody needs a token."""
-    secret = tmp_path_factory.mktemp("tables") / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
-    with Cluster(1, "--auth-secret-file", str(secret), token=token("root", roles=["admin"])) as cluster:
-        yield cluster[0]
 
 
 def test_rows_with_readers_are_for_them_and_admins_at_every_door(guarded, attach, topic):

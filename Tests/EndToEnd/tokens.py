@@ -9,6 +9,18 @@ import time
 SECRET = "a secret of the end-to-end tests, 0123456789abcdef"
 
 
+def guarding(folder, configuration=""):
+    """The flags of a node that wants tokens; its secret is written to the folder, and the configuration if there is any."""
+    secret = folder / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    flags = ["--auth-secret-file", str(secret)]
+    if configuration:
+        (folder / "roost.yaml").write_text(configuration)
+        flags += ["--config", str(folder / "roost.yaml")]
+    return flags
+
+
 def _part(content):
     text = content if isinstance(content, bytes) else json.dumps(content).encode()
     return base64.urlsafe_b64encode(text).rstrip(b"=")
