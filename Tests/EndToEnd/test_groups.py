@@ -7,8 +7,11 @@ from collections import Counter
 
 import pytest
 
-from cluster import BINARY, Cluster, eventually
+from cluster import BINARY, Cluster, alive, eventually
 from live import LIMIT, Gone, Refused
+from relay import Relay
+from test_cluster import subscribe_when_known
+from tokens import guarding, token
 
 JOBS = "jobs"
 
@@ -124,6 +127,45 @@ def test_after_five_attempts_a_message_is_a_dead_letter_with_the_reason(three, a
     }  # fmt: skip
 
 
+def test_dead_letters_follow_the_permission_that_their_topic_has_now(tmp_path, attach, topic):
+    """They were written while everybody might read the topic; who may read them is what the topic says when they ask."""
+    ann, bob = (token(name, roles=["user"]) for name in ("ann", "bob"))
+    letters = f"$dead/{topic}"
+    path = f"/api/v1/topics/{topic.replace('/', '%2F')}"
+
+    def numbers(client):
+        try:
+            return [letter["data"]["data"] for letter in client.history(letters)]
+        except Refused as refused:
+            return refused.code
+
+    with Cluster(3, *guarding(tmp_path), token=ann) as cluster:
+        owner, reader, near = attach(cluster[0], ann), attach(cluster[2], bob), attach(cluster[2], ann)
+        owner.create(topic)
+        permission = owner.ask("get-topic-permission", topicName=topic)["permission"]
+        cluster.await_equal_vectors()
+        Worker(attach(cluster[1], ann), topic, acknowledging=False, ack=True, ackTimeout=100)
+        owner.publish(topic, 1)
+        eventually("the first is given up", lambda: numbers(reader) == [1])
+        subscribe_when_known(reader, letters, since="beginning")
+        assert reader.event()["data"]["data"] == 1
+        # From now on the owner alone may read, and the letters' own settings are as they were.
+        assert cluster[1].call("PUT", path, {"permission": 127 << 7})[0] == 200
+        ended = reader.other()
+        assert (ended["type"], ended["topic"], ended["code"]) == ("unsubscribed", letters, "PERMISSION_DENIED")
+        assert owner.ask("get-topic-permission", topicName=letters)["permission"] == permission
+        owner.publish(topic, 2)
+        eventually("the second is given up", lambda: numbers(near) == [1, 2])
+        assert numbers(reader) == "PERMISSION_DENIED"
+        with pytest.raises(Refused, match="PERMISSION_DENIED"):
+            reader.subscribe(letters)
+        code, answer = cluster[2].call("POST", "/api/v1/query", {"sql": f'SELECT * FROM "{letters}"'}, token=bob)
+        assert (code, answer["error"]["code"]) == (404, "TABLE_NOT_FOUND")
+        reader.expect_nothing_more()
+        assert cluster[1].call("PUT", path, {"permission": permission})[0] == 200
+        eventually("everybody may read again", lambda: numbers(reader) == [1, 2])
+
+
 def test_what_a_dead_node_had_to_give_out_is_given_out_by_another(fresh_three, attach):
     cluster = fresh_three
     publisher = attach(cluster[2])
@@ -191,6 +233,66 @@ def test_a_group_goes_on_where_it_was_after_all_nodes_were_stopped(tmp_path, att
         cluster[0].start()
         heir = Worker(attach(cluster[0]), JOBS, ack=True)
         eventually("it was kept", lambda: "while nobody was there" in heir.data)
+
+
+@pytest.fixture
+def held_up():
+    """Three nodes, of which the first is told nothing over the bus while the relay before it is held; it speaks itself, and
+    gossip goes on, so that everybody holds everybody alive."""
+    cluster = Cluster(3)
+    host, port = cluster[0].bus.split(":")
+    cluster[0].bus = f"127.0.0.2:{port}"
+    cluster[0].flags += ["--advertise", host]
+    with Relay((host, int(port)), ("127.0.0.2", int(port))) as relay, cluster:
+        yield cluster, relay
+
+
+def fill_lane(client, topic):
+    """Asks a responder beyond the relay until not even the shortest request finds room on the way there."""
+    for size in (900_000, 100_000, 10_000, 1_000, 1):
+        # Together they have more bytes than what is left; what finds room stays unanswered.
+        for number in range(30 if size == 900_000 else 12):
+            attributes = {"topicName": topic, "message": "x" * size, "timeout": 300_000}
+            client.send({"id": f"{size}/{number}", "method": "request", "attributes": attributes})
+        while (answer := client.other())["id"].split("/")[0] != str(size):
+            pass
+        assert answer["code"] == "RATE_LIMIT_EXCEEDED" and "every responder" in answer["error"], answer
+
+
+def test_acknowledgements_that_cannot_be_carried_to_the_giving_node_are_told_again(held_up, attach):
+    cluster, relay = held_up
+    publisher = attach(cluster[0])
+    for name in (JOBS, "work"):
+        publisher.create(name)
+    cluster.await_equal_vectors()
+    worker = Worker(attach(cluster[1]), JOBS, acknowledging=False, ack=True, ackTimeout=600_000)
+    attach(cluster[0]).subscribe("work", respond=True)
+    asker = attach(cluster[1], compression=None)
+    for number in range(20):
+        publisher.publish(JOBS, number)
+    eventually("it has them", lambda: len(worker.got) == 20)
+    relay.hold()
+    fill_lane(asker, "work")
+    worker.go_on()
+    worker.client.ask("list-topic")  # the node has taken what came before
+    asker.send({"id": "last", "method": "request", "attributes": {"topicName": "work", "message": 1, "timeout": 300_000}})
+    while (answer := asker.other())["id"] != "last":
+        pass
+    assert answer["code"] == "RATE_LIMIT_EXCEEDED", "there was no room for the acknowledgements before it"
+    assert sorted(alive(cluster[1])) == sorted(node.name for node in cluster.nodes)
+    relay.go_on()
+
+    def left():
+        """What follows the place that the group has come to, as the giving node has written it."""
+        records = [each["data"]["done"] for each in publisher.history("$groups") if each["data"]["done"]]
+        return publisher.ask("history", topicName=JOBS, since=records[-1])["messages"] if records else [...]
+
+    eventually("the giving node knows that all are acknowledged", lambda: left() == [])
+    worker.client.close()
+    heir = Worker(attach(cluster[0]), JOBS, ack=True)
+    publisher.publish(JOBS, "next")
+    eventually("the next is given", lambda: heir.data[-1:] == ["next"])
+    assert heir.data == ["next"] and len(worker.got) == 20
 
 
 def client_records(cluster):

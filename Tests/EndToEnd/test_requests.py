@@ -1,5 +1,6 @@
 """Requests: to one responder, on whichever node, answered by it alone, and never left without a last word."""
 
+import signal
 import threading
 
 import pytest
@@ -149,6 +150,29 @@ def test_a_request_ends_with_the_node_of_its_responder_and_the_next_goes_to_anot
     serve(heir, lambda data: data + 1)
     assert ask(requester, WORK, 41)()["replies"] == 1
     assert parts(requester, 1)[0]["data"] == 42
+
+
+def test_a_request_whose_reply_dies_with_the_responders_node_ends_with_an_error(fresh_three, attach):
+    """The responder is told that its reply is taken, and the requester, who will never get it, that nothing comes."""
+    requester, other, responder = attach(fresh_three[0]), attach(fresh_three[0]), attach(fresh_three[2])
+    requester.create(WORK)
+    fresh_three.await_equal_vectors()
+    responder.subscribe(WORK, respond=True)
+    waiting = {name: ask(client, WORK, name, timeout=300_000) for name, client in (("a", other), ("b", other), ("c", requester))}
+    places = {request["data"]: request["replyTo"] for request in (shown(responder) for _ in waiting)}
+    silent = fresh_three[0].process
+    silent.send_signal(signal.SIGSTOP)
+    try:
+        # More than may be on its way to a node that takes nothing, so that what follows cannot have left.
+        for name in ("a", "b"):
+            for _ in range(7):
+                responder.ask("reply", replyTo=places[name], message="x" * 500_000, done=False)
+        assert responder.ask("reply", replyTo=places["c"], message="lost")["replyTo"] == places["c"]
+        fresh_three[2].kill()
+    finally:
+        silent.send_signal(signal.SIGCONT)
+    assert [wait() for wait in waiting.values()] == ["NO_RESPONDER"] * 3
+    assert requester.events.empty(), "the reply has come"
 
 
 def test_the_command_asks_and_prints_the_replies(node, attach, topic):
