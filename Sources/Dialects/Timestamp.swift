@@ -4,36 +4,41 @@ import Model
 package enum Timestamp {
     /// `2026-11-21T07:09:50.123Z`; a year outside 0 … 9999 is written with its sign and six digits.
     package static func text(_ time: WallTime) -> String {
+        String(unsafeUninitializedCapacity: limit) { write(time, to: $0) }
+    }
+
+    /// The most bytes that a time has as text.
+    package static let limit = 27
+
+    /// Writes a time as text into room for ``limit`` bytes; gives how many it has. There is one for every event.
+    package static func write(_ time: WallTime, to text: UnsafeMutableBufferPointer<UInt8>) -> Int {
         let day = time.milliseconds.flooredQuotient(86_400_000)
         let rest = time.milliseconds - day * 86_400_000
         let date = CivilDate(days: day)
-        // One for every event: written digit by digit into the string's own room.
-        return String(unsafeUninitializedCapacity: 27) { text in
-            var count = 0
-            func write(_ character: Unicode.Scalar) {
-                text.initializeElement(at: count, to: UInt8(ascii: character))
-                count += 1
-            }
-            func write(_ value: Int64, _ width: Int, _ separator: Unicode.Scalar) {
-                var rest = value
-                for place in (count..<count + width).reversed() {
-                    text.initializeElement(at: place, to: UInt8(ascii: "0") + UInt8(rest % 10))
-                    rest /= 10
-                }
-                count += width
-                write(separator)
-            }
-            let isUsual = (0...9_999).contains(date.year)
-            if !isUsual { write(date.year < 0 ? "-" : "+") }
-            write(abs(date.year), isUsual ? 4 : 6, "-")
-            write(date.month, 2, "-")
-            write(date.day, 2, "T")
-            write(rest / 3_600_000, 2, ":")
-            write(rest / 60_000 % 60, 2, ":")
-            write(rest / 1_000 % 60, 2, ".")
-            write(rest % 1_000, 3, "Z")
-            return count
+        var count = 0
+        func write(_ character: Unicode.Scalar) {
+            text.initializeElement(at: count, to: UInt8(ascii: character))
+            count += 1
         }
+        func write(_ value: Int64, _ width: Int, _ separator: Unicode.Scalar) {
+            var rest = value
+            for place in (count..<count + width).reversed() {
+                text.initializeElement(at: place, to: UInt8(ascii: "0") + UInt8(rest % 10))
+                rest /= 10
+            }
+            count += width
+            write(separator)
+        }
+        let isUsual = (0...9_999).contains(date.year)
+        if !isUsual { write(date.year < 0 ? "-" : "+") }
+        write(abs(date.year), isUsual ? 4 : 6, "-")
+        write(date.month, 2, "-")
+        write(date.day, 2, "T")
+        write(rest / 3_600_000, 2, ":")
+        write(rest / 60_000 % 60, 2, ":")
+        write(rest / 1_000 % 60, 2, ".")
+        write(rest % 1_000, 3, "Z")
+        return count
     }
 
     /// Reads `YYYY-MM-DDThh:mm:ss`, a fraction of 1 to 9 digits that may follow (cut to milliseconds), and `Z` or

@@ -48,6 +48,18 @@ package struct JSONWriter: Sendable {
         value.withUTF8 { appendQuoted($0) }
     }
 
+    /// Writes a string that `fill` makes in room for `limit` bytes, of which it gives the count. The caller vouches that it is
+    /// UTF-8 and that nothing in it needs an escape.
+    package mutating func string(upTo limit: Int, _ fill: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
+        separate()
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: limit + 2) { room in
+            room.initializeElement(at: 0, to: ASCII.quote)
+            let end = fill(UnsafeMutableBufferPointer(rebasing: room[1...limit])) + 1
+            room.initializeElement(at: end, to: ASCII.quote)
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: room[...end]))
+        }
+    }
+
     /// Writes a signed integer in full, also beyond the 53 bits that a double holds exactly.
     package mutating func integer(_ value: Int64) {
         separate()
@@ -122,15 +134,16 @@ package struct JSONWriter: Sendable {
 
     private mutating func appendQuoted(_ content: UnsafeBufferPointer<UInt8>) {
         bytes.append(ASCII.quote)
-        var start = 0
-        for index in content.indices {
-            let byte = content[index]
-            guard byte < 0x20 || byte == ASCII.quote || byte == ASCII.backslash else { continue }
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: content[start..<index]))
-            appendEscaped(byte)
-            start = index + 1
+        if let base = content.baseAddress {
+            var start = 0
+            while true {
+                let end = WordScan.firstEscaped(base, from: start, end: content.count)
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: content[start..<end]))
+                if end == content.count { break }
+                appendEscaped(content[end])
+                start = end + 1
+            }
         }
-        bytes.append(contentsOf: UnsafeBufferPointer(rebasing: content[start...]))
         bytes.append(ASCII.quote)
     }
 

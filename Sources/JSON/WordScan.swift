@@ -29,6 +29,26 @@ enum WordScan {
         return position
     }
 
+    /// The first position from `start` that holds what must be escaped in a JSON string (a quote, a backslash or a control
+    /// character), or `end`.
+    @inline(__always)
+    static func firstEscaped(_ base: UnsafePointer<UInt8>, from start: Int, end: Int) -> Int {
+        var position = start
+        while position &+ 8 <= end {
+            let word = load(base, at: position)
+            let controls = (word &- (ones &* 0x20)) & ~word & highBits
+            let hits = zeros(word ^ (ones &* 0x22)) | zeros(word ^ (ones &* 0x5C)) | controls
+            if hits != 0 { return position &+ hits.trailingZeroBitCount / 8 }
+            position &+= 8
+        }
+        while position < end {
+            let byte = base[position]
+            if byte == ASCII.quote || byte == ASCII.backslash || byte < 0x20 { break }
+            position &+= 1
+        }
+        return position
+    }
+
     /// The first position from `start` that holds a quote, a backslash, a control character or a byte beyond ASCII, or
     /// `end`.
     @inline(__always)

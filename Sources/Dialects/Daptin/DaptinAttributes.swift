@@ -89,7 +89,11 @@ struct DaptinAttributes {
 
     /// The topics under `topicName`, `topic` and `name`, found already.
     func topics(_ topicName: JSONView?, _ topic: JSONView?, _ name: JSONView?) throws(Refusal) -> [TopicName] {
-        try topics(of: try topicTexts(topicName, topic, name))
+        // Nearly every publish names one topic in one way.
+        if topic == nil, name == nil, let text = topicName?.string, !text.utf8.contains(UInt8(ascii: ",")) {
+            return [try Self.topic(text)]
+        }
+        return try topics(of: try topicTexts(topicName, topic, name))
     }
 
     private func topics(of texts: [String]) throws(Refusal) -> [TopicName] {

@@ -73,12 +73,12 @@ enum DaptinEvents {
         _ partition: Partition, _ offset: UInt64, _ time: HybridTime, to writer: inout JSONWriter
     ) {
         writer.key("id")
-        writer.string(MessageIdentifier.text(partition.origin, time))
+        writer.string(upTo: MessageIdentifier.length) { MessageIdentifier.write(partition.origin, time, to: $0) }
         writer.key("partition")
-        writer.string(partition.description)
+        writer.string(upTo: Partition.textLimit) { partition.write(to: $0) }
         writer.key("offset")
         writer.unsigned(offset)
         writer.key("timestamp")
-        writer.string(Timestamp.text(time.wall))
+        writer.string(upTo: Timestamp.limit) { Timestamp.write(time.wall, to: $0) }
     }
 }

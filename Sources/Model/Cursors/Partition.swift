@@ -20,11 +20,26 @@ package struct Partition: Hashable, Comparable, Sendable, CustomStringConvertibl
         self.init(origin: origin, generation: generation)
     }
 
-    package var description: String {
-        var writer = ByteWriter(reservingCapacity: 16)
-        writer.u64(origin.node.rawValue)
-        writer.u64(origin.epoch.rawValue)
-        return base64URLEncode(writer.bytes) + ".\(generation)"
+    package var description: String { String(unsafeUninitializedCapacity: Self.textLimit) { write(to: $0) } }
+
+    /// The most bytes that the text form has.
+    package static let textLimit = 33
+
+    /// Writes the text form into room for ``textLimit`` bytes; gives how many it has.
+    package func write(to text: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        var encoder = Base64URLEncoder(text)
+        encoder.append(origin.node.rawValue)
+        encoder.append(origin.epoch.rawValue)
+        var count = encoder.finish()
+        text.initializeElement(at: count, to: UInt8(ascii: "."))
+        count += 1
+        let digits = generation.decimalDigitCount
+        var rest = generation
+        for place in (count..<count + digits).reversed() {
+            text.initializeElement(at: place, to: UInt8(ascii: "0") + UInt8(rest % 10))
+            rest /= 10
+        }
+        return count + digits
     }
 
     package static func < (left: Partition, right: Partition) -> Bool {
@@ -32,50 +47,11 @@ package struct Partition: Hashable, Comparable, Sendable, CustomStringConvertibl
     }
 }
 
-/// `bytes` in base64url without padding (RFC 4648 §5).
-package func base64URLEncode(_ bytes: [UInt8]) -> String {
-    let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    return String(unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { text in
-        var (count, bits, held) = (0, UInt32(0), UInt32(0))
-        for byte in bytes {
-            bits = bits << 8 | UInt32(byte)
-            held += 8
-            while held >= 6 {
-                held -= 6
-                text.initializeElement(at: count, to: alphabet.utf8Start[Int(bits >> held & 63)])
-                count += 1
-            }
-        }
-        if held > 0 {
-            text.initializeElement(at: count, to: alphabet.utf8Start[Int(bits << (6 - held) & 63)])
-            count += 1
-        }
+extension UInt32 {
+    /// How many digits it has in decimal.
+    fileprivate var decimalDigitCount: Int {
+        var (count, rest) = (1, self / 10)
+        while rest > 0 { (count, rest) = (count + 1, rest / 10) }
         return count
     }
-}
-
-/// The bytes behind base64url without padding; nil for a character or a length that it cannot have.
-package func base64URLDecode(_ text: some Sequence<UInt8>) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var bits: UInt32 = 0
-    var held = 0
-    for character in text {
-        let value: UInt8
-        switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = character - UInt8(ascii: "A")
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): value = character - UInt8(ascii: "a") + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): value = character - UInt8(ascii: "0") + 52
-        case UInt8(ascii: "-"): value = 62
-        case UInt8(ascii: "_"): value = 63
-        default: return nil
-        }
-        bits = bits << 6 | UInt32(value)
-        held += 6
-        if held >= 8 {
-            held -= 8
-            bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
-        }
-    }
-    guard held < 6, bits & ((1 << UInt32(held)) - 1) == 0 else { return nil }
-    return bytes
 }
