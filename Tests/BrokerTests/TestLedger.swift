@@ -164,9 +164,10 @@ final class TestLedger: Ledger {
         let record = Record(
             origin: origin, slot: .system, position: sequence + 1, time: HybridTime(milliseconds: clock), seen: 0,
             body: body)
-        var item = Sequenced(sequence: sequence + 1, record: record, transition: transition, isSilent: isSilent)
-        item.replacedReaders = replaced
-        records.append(item)
+        records.append(
+            Sequenced(
+                sequence: sequence + 1, record: record, transition: transition, isSilent: isSilent,
+                replacedReaders: replaced))
         return records[records.count - 1]
     }
 

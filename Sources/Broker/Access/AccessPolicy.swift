@@ -105,8 +105,8 @@ package struct AccessPolicy: Equatable, Sendable {
     package func isAdmin(_ principal: Principal) -> Bool { principal.roles.contains(Self.admin) }
 
     private func isGranted(_ action: AccessAction, _ name: TopicName, _ principal: Principal) -> Bool {
-        grants(of: principal).contains { grant in
-            grant.actions.contains(action) && grant.filters.contains { $0.matches(name) }
+        principal.roles.contains { role in
+            roles[role]?.contains { $0.actions.contains(action) && $0.filters.contains { $0.matches(name) } } ?? false
         }
     }
 

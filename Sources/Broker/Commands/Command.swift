@@ -1,22 +1,22 @@
 import Model
 
-/// What a client asks of the core, whatever dialect it spoke.
+/// What a client asks of the core, whatever dialect it spoke. It passes through several hands, so what it holds lies apart.
 package enum Command: Sendable {
-    case subscribe(Subscribe)
+    indirect case subscribe(Subscribe)
     case unsubscribe([TopicFilter])
-    case publish(Publish)
-    case createTopic(CreateTopic)
+    indirect case publish(Publish)
+    indirect case createTopic(CreateTopic)
     case destroyTopic(TopicName)
-    case listTopics(ListTopics)
+    indirect case listTopics(ListTopics)
     case describeTopic(TopicName)
     /// Replaces what is given of a topic's settings.
-    case changeTopic(TopicName, retention: Retention?, permission: PermissionMask?)
+    indirect case changeTopic(TopicName, retention: Retention?, permission: PermissionMask?)
     case topicPermission(TopicName)
-    case history(History)
+    indirect case history(History)
     /// One row of a table.
     case row(TopicName, key: String)
     /// Answered by ``Reply/rows(_:)``, as often as it takes.
-    case query(Query)
+    indirect case query(Query)
     /// Ends the session's queries whose reference has this id: each gets a last chunk that says so. Answered by
     /// ``Reply/queriesCancelled(_:)``.
     case cancelQuery([UInt8])
@@ -25,15 +25,15 @@ package enum Command: Sendable {
     /// Who is there in a topic.
     case presence(TopicName)
     /// What this connection says of itself as a member of a topic: one JSON value, empty for nothing.
-    case setPresence(TopicName, state: [UInt8])
+    indirect case setPresence(TopicName, state: [UInt8])
     /// The user is writing something for a topic, or no longer; with what the dialect says of it to the others, one JSON
     /// value, empty for nothing.
-    case typing(TopicName, isTyping: Bool, state: [UInt8])
+    indirect case typing(TopicName, isTyping: Bool, state: [UInt8])
     /// Asks one of a topic's responders something. Answered by ``Reply/requested(_:)``: a part for each of its replies, and
     /// then that it has finished.
-    case request(Ask)
+    indirect case request(Ask)
     /// Answers a request that the connection was shown.
-    case reply(RequestReply)
+    indirect case reply(RequestReply)
     /// Acknowledges a message that the connection was given as member of a group, by its number.
     case acknowledge(UInt64)
     /// The cluster as this node sees it: no secret among its users.

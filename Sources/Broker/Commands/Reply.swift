@@ -1,35 +1,35 @@
 import Model
 
-/// The answer to one request.
+/// The answer to one request. What is seldom said and long lies apart, so that what is said for every message is short.
 package enum Reply: Sendable {
     /// One filter of a subscription is live. `cursors` is by topic: one for an exact name, one for each match of a wildcard.
     case subscribed(TopicFilter, cursors: [(topic: TopicName, cursor: Cursor)], recovered: Bool, missed: UInt64)
     case unsubscribed(TopicFilter)
     case published(TopicName, Receipt, Acknowledgement)
-    case topicCreated(TopicDefinition)
-    case topicChanged(TopicDefinition)
+    indirect case topicCreated(TopicDefinition)
+    indirect case topicChanged(TopicDefinition)
     case topicDestroyed(TopicName)
     /// `more` where the limit cut the list.
     case topics([TopicDefinition], more: Bool)
-    case topic(TopicDescription)
+    indirect case topic(TopicDescription)
     case permission(TopicName, PermissionMask)
-    case history(TopicName, TopicPage)
+    indirect case history(TopicName, TopicPage)
     /// The newest version of a row.
     case row(TopicName, Sequenced)
     /// A part of a query's result; the last one has an `end`.
-    case rows(QueryChunk)
+    indirect case rows(QueryChunk)
     /// How many queries were cancelled.
     case queriesCancelled(Int)
-    case presence(TopicName, PresenceList)
+    indirect case presence(TopicName, PresenceList)
     case presenceSet(TopicName)
     case typingNoted(TopicName)
     /// How a request goes on.
-    case requested(RequestProgress)
+    indirect case requested(RequestProgress)
     /// The acknowledgement of the message with that number is on its way.
     case acknowledged(UInt64)
-    case authenticated(Principal)
-    case cluster(ClusterView)
-    case figures(StatusReport)
+    indirect case authenticated(Principal)
+    indirect case cluster(ClusterView)
+    indirect case figures(StatusReport)
     /// The figures follow as notices.
     case followingFigures
     case pong
@@ -92,7 +92,7 @@ package struct TopicDescription: Sendable {
 /// What a client is told without having asked for it.
 package enum Notice: Sendable {
     /// The first word on every connection. `authenticateWithin` says how long a client that proved nothing yet has.
-    case opened(session: String, Principal, authenticateWithin: Duration?)
+    indirect case opened(session: String, Principal, authenticateWithin: Duration?)
     /// A message for this subscriber alone; shared ones go by ``ShardEffect/fanOut(_:_:)``.
     case event(Sequenced)
     case gap(TopicName, Gap)
@@ -100,19 +100,19 @@ package enum Notice: Sendable {
     /// A subscription that was live has ended: its topic is gone, or may no longer be read.
     case subscriptionEnded(TopicName, Refusal)
     /// A member of a topic came, went or changed.
-    case presence(PresenceEvent)
+    indirect case presence(PresenceEvent)
     /// How many members a topic has that has too many to tell of each.
     case presenceCount(TopicName, Int)
     /// Another connection's user began to type, or has ceased to: `left`.
-    case typing(PresenceEvent)
+    indirect case typing(PresenceEvent)
     /// A request of the topic, which this connection is to answer.
-    case request(RequestNotice)
+    indirect case request(RequestNotice)
     /// A message that this connection is given as a member of a group.
-    case work(WorkNotice)
+    indirect case work(WorkNotice)
     /// A refusal that answers no single request.
     case refused(Refusal)
     /// The node's figures, once a second.
-    case figures(StatusReport)
+    indirect case figures(StatusReport)
     /// The figures end: they may no longer be seen.
     case figuresEnded(Refusal)
     /// 30 s before the token ends.

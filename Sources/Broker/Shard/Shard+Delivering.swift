@@ -41,7 +41,7 @@ extension Shard {
         if topics[topic]!.readerCount > 0 {
             topics[topic]!.recent.append(item, payload: message.payload.count, within: settings)
         }
-        if !groupsOfTopics.isEmpty || message.topic == GroupRecord.topic {
+        if !groupsOfTopics.isEmpty || topics[topic]!.holdsGroups {
             offerToGroups(item, message, at: now, into: &effects)
         }
         if item.isLost { return }
@@ -170,8 +170,8 @@ extension Shard {
     }
 
     mutating func tellSilent(_ topic: TopicIndex, into effects: inout [ShardEffect]) {
+        guard !topics[topic]!.silent.offsets.isEmpty else { return }
         let silent = topics[topic]!.silent
-        guard !silent.offsets.isEmpty else { return }
         topics[topic]!.silent = Cursor()
         guard let list = topics[topic]!.list else { return }
         effects.append(.fanOutCursor(list, topics[topic]!.name, silent))

@@ -22,29 +22,27 @@ extension Shard {
         ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
     ) {
         var refusal = check(publish, slot, ledger: ledger, at: now, into: &effects)
-        let session = sessions[slot]!
-        var (publish, row): (Command.Publish, RowDraft?) = (publish, nil)
-        let definition = topicIndexes[publish.topic].flatMap { topics[$0] }?.definition
-        if refusal == nil, let definition, definition.kind == .table {
+        var (key, payload, row): (String?, [UInt8], RowDraft?) = (publish.key, publish.payload, nil)
+        if refusal == nil, let topic = topicIndexes[publish.topic], topics[topic]!.definition.kind == .table {
             do throws(Refusal) {
-                let (message, draft) = try draftRow(publish, definition, session.principal)
-                (publish.key, publish.payload, row) = (message.key, message.payload, draft)
+                let (message, draft) = try draftRow(publish, topics[topic]!.definition, sessions[slot]!.principal)
+                (key, payload, row) = (message.key, message.payload, draft)
             } catch { refusal = error }
         }
         if refusal == nil {
             batch.drafts.append(
                 Draft(
-                    topic: publish.topic, event: publish.event, key: publish.key,
-                    publisher: publish.publisher ?? session.principal.user,
-                    source: publish.isFromDatabase ? "database" : session.name, messageID: publish.messageID,
-                    timeToLive: publish.timeToLive,
-                    payload: publish.payload, needsOwnRecord: publish.acknowledgement == .replicated,
-                    isAwaited: publish.acknowledgement.waits, row: row))
+                    topic: publish.topic, event: publish.event, key: key,
+                    publisher: publish.publisher ?? sessions[slot]!.principal.user,
+                    source: publish.isFromDatabase ? "database" : sessions[slot]!.name, messageID: publish.messageID,
+                    timeToLive: publish.timeToLive, payload: payload,
+                    needsOwnRecord: publish.acknowledgement == .replicated, isAwaited: publish.acknowledgement.waits,
+                    row: row))
             if publish.acknowledgement.waits { sessions[slot]!.pendingCount += 1 }
         }
         batch.entries.append(
             PublishBatch.Entry(
-                connection: session.connection, reference: reference, topic: publish.topic,
+                connection: sessions[slot]!.connection, reference: reference, topic: publish.topic,
                 acknowledgement: publish.acknowledgement, refusal: refusal))
     }
 
@@ -107,18 +105,18 @@ extension Shard {
         if let timeToLive = publish.timeToLive, timeToLive <= .zero {
             return .invalidMessage("\"ttl\" must be 1 millisecond or more")
         }
-        guard let topic = find(publish.topic, ledger: ledger, at: now, into: &effects), let state = topics[topic] else {
+        guard let topic = find(publish.topic, ledger: ledger, at: now, into: &effects) else {
             return .topicUnknown(publish.topic)
         }
-        let principal = sessions[slot]!.principal
-        if let refusal = access.decides(.write, on: publish.topic, state.definition, for: principal) { return refusal }
-        if publish.isFromDatabase, state.definition.kind == .stream {
+        let definition = topics[topic]!.definition
+        if let refusal = access.decides(.write, on: publish.topic, definition, for: sessions[slot]!.principal) { return refusal }
+        if publish.isFromDatabase, definition.kind == .stream {
             return .invalidMessage("topic \"\(publish.topic)\" is a stream: only a table's rows have the \"source\" database")
         }
-        if case .changed(_?) = publish.readers, state.definition.kind == .stream {
+        if case .changed(_?) = publish.readers, definition.kind == .stream {
             return .invalidMessage("topic \"\(publish.topic)\" is a stream: only rows of a table have \"readers\"")
         }
-        if state.definition.durability == .memory, publish.acknowledgement.waits {
+        if definition.durability == .memory, publish.acknowledgement.waits {
             return .notSupported(
                 "topic \"\(publish.topic)\" is kept in memory: \"ack\" may be \"none\" or \"accepted\"")
         }

@@ -24,7 +24,7 @@ package struct ListID: Hashable, Sendable {
     }
 }
 
-/// What a shard wants done, in this order.
+/// What a shard wants done, in this order. What is seldom wanted lies apart: there is an effect for every message.
 package enum ShardEffect: Sendable {
     case reply(ConnectionID, RequestReference, Reply)
     case notify(ConnectionID, Notice)
@@ -35,18 +35,18 @@ package enum ShardEffect: Sendable {
     /// One message to everybody on a list: encoded once per dialect.
     case fanOut(ListID, Sequenced)
     /// A gap in the live stream, to everybody on a list.
-    case fanOutGap(ListID, TopicName, Gap)
+    indirect case fanOutGap(ListID, TopicName, Gap)
     /// Offsets that nobody is to be shown, to everybody on a list.
-    case fanOutCursor(ListID, TopicName, Cursor)
+    indirect case fanOutCursor(ListID, TopicName, Cursor)
     /// Verify a token off the loop and answer with `verified`.
-    case verify(ConnectionID, RequestReference, token: String)
+    indirect case verify(ConnectionID, RequestReference, token: String)
     /// Read from the log and answer with `page`.
-    case read(ReadID, TopicRead)
+    indirect case read(ReadID, TopicRead)
     /// Gather a topic's statistics and answer with `described`.
-    case describe(ReadID, TopicDefinition)
+    indirect case describe(ReadID, TopicDefinition)
     /// Run a query off the loop; answer with `queried` for each chunk and `queryRefused` at a failure. The first chunk may
     /// come at once, each later one after a `resumeQuery`.
-    case query(QueryID, QueryTask)
+    indirect case query(QueryID, QueryTask)
     /// The connection has room for one more chunk.
     case resumeQuery(QueryID)
     /// Nobody waits for the query any more, and nothing is to be answered.
@@ -55,17 +55,17 @@ package enum ShardEffect: Sendable {
     case report(ReadID)
     /// The set of topics with subscribers on this loop changed: announce it, and answer with `interestConfirmed` when
     /// every reachable member has confirmed.
-    case interest(InterestID, added: [TopicFilter], removed: [TopicFilter])
+    indirect case interest(InterestID, added: [TopicFilter], removed: [TopicFilter])
     /// Announce who came, went, changed, or began or ceased to type on this loop; all loops of all nodes are told with
     /// `presenceChanged`, this one too.
     case announce([PresenceChange])
     /// Answer with `interestConfirmed` when every reachable member has taken all that was announced before.
     case confirmAnnouncements(InterestID)
     /// Tell an event loop of a node, this one's own among them; `receive` is called there, or `lost` here.
-    case errand(Errand, to: NodeID, loop: Int)
+    indirect case errand(Errand, to: NodeID, loop: Int)
     /// Gather who is there in a topic, only how many where there are more than `limit`, and answer with
     /// `presenceListed`.
-    case presence(ReadID, TopicName, limit: Int)
+    indirect case presence(ReadID, TopicName, limit: Int)
     /// Do not read the connection's socket: it is over its requests a second.
     case hold(ConnectionID)
     /// Read it again.

@@ -25,6 +25,8 @@ struct TopicState {
     var silent = Cursor()
     /// Whether a row has come that is not for everybody who may read the table.
     var isRestricted = false
+    /// Whether it is the topic in which groups keep how far they have come.
+    let holdsGroups: Bool
 
     var name: TopicName { definition.name }
 
@@ -34,6 +36,7 @@ struct TopicState {
         self.definition = definition
         self.heads = heads
         self.lastSequence = lastSequence
+        holdsGroups = definition.name == GroupRecord.topic
     }
 
     /// Whether everything in `cursor` has also been passed on by this loop.

@@ -95,13 +95,12 @@ package struct Sequencer: Sendable {
             case .success(let made): (event, row) = (made.event.rawValue, made.version)
             }
         }
-        let offset = heads[place, default: Cursor()][partition] + 1
+        let offset = heads[place, default: Cursor()].advance(partition)
         let message = Message(
             topic: draft.topic, generation: topic.generation, offset: offset, event: event, key: draft.key,
             publisher: draft.publisher, source: draft.source, messageID: draft.messageID,
             expiry: draft.timeToLive.map { WallTime(milliseconds: time.wall.milliseconds + $0.milliseconds) },
             payload: draft.payload, row: row)
-        heads[place, default: Cursor()].advance(partition, to: offset)
         append(
             .message(message), slot: Slot(of: draft.topic), durability: topic.durability, time: time,
             isSilent: known != nil, isPatient: !draft.isAwaited, into: &batch)
@@ -190,7 +189,7 @@ package struct Sequencer: Sendable {
 
     /// Takes note of what a record makes of a row: whether it is the row now, and who could read what it replaced.
     private mutating func mergeRow(_ record: Record) -> (isNewest: Bool, replaced: FormerReaders)? {
-        guard let message = record.message, let key = message.key, let head = RowHead(record),
+        guard let message = record.message, message.row != nil, let key = message.key, let head = RowHead(record),
             registry.entries[message.topic].map({ message.generation > $0.ended }) ?? true
         else { return nil }
         return rows.merge(head, key: key, in: TopicGeneration(name: message.topic, generation: message.generation))
@@ -210,10 +209,10 @@ package struct Sequencer: Sendable {
         sequence += 1
         let record = Record(origin: origin, slot: slot, position: position, time: time, seen: seen, body: body)
         let row = mergeRow(record)
-        var sequenced = Sequenced(
-            sequence: sequence, record: record, transition: transition, isSilent: isSilent, isPatient: isPatient)
-        sequenced.replacedReaders = row?.replaced
-        batch.append(sequenced)
+        batch.append(
+            Sequenced(
+                sequence: sequence, record: record, transition: transition, isSilent: isSilent, isPatient: isPatient,
+                replacedReaders: row?.replaced))
     }
 
     // MARK: Peers' records
@@ -306,10 +305,10 @@ package struct Sequencer: Sendable {
             let row = mergeRow(record)
             // Only its rank makes a version the row, whatever id it bears: the index of the log says the same.
             let isOver = message.expiry.map { $0 <= wall } ?? false
-            var sequenced = Sequenced(
-                sequence: sequence, record: record, isSilent: row.map { !$0.isNewest || isOver } ?? isSilent)
-            sequenced.replacedReaders = row?.replaced
-            batch.append(sequenced)
+            batch.append(
+                Sequenced(
+                    sequence: sequence, record: record, isSilent: row.map { !$0.isNewest || isOver } ?? isSilent,
+                    replacedReaders: row?.replaced))
         case .topic(let change):
             let transition = registry.merge(change, stamp: stamp).map { withHeads($0) }
             if let transition { forgetEnded(transition) }

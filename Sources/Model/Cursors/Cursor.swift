@@ -19,7 +19,22 @@ package struct Cursor: Equatable, Sendable {
 
     /// Takes note of an offset; an older one changes nothing.
     package mutating func advance(_ partition: Partition, to offset: UInt64) {
-        if offset > self[partition] { offsets[partition] = offset }
+        guard offset > 0 else { return }
+        Self.raise(&offsets[partition, default: 0], to: offset)
+    }
+
+    /// Goes on by one; gives the new offset.
+    package mutating func advance(_ partition: Partition) -> UInt64 {
+        Self.next(&offsets[partition, default: 0])
+    }
+
+    private static func next(_ held: inout UInt64) -> UInt64 {
+        held += 1
+        return held
+    }
+
+    private static func raise(_ held: inout UInt64, to offset: UInt64) {
+        if offset > held { held = offset }
     }
 
     /// The partitions in order, with their offsets.

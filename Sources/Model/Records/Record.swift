@@ -53,8 +53,8 @@ package final class Record: Sendable {
     package func partition(of message: Message) -> Partition { Partition(origin: origin, generation: message.generation) }
 }
 
-/// A published message, as it is kept, replicated and delivered.
-package struct Message: Sendable, Equatable {
+/// A published message, as it is kept, replicated and delivered. Immutable and shared, like its record.
+package final class Message: Sendable, Equatable {
     package let topic: TopicName
     package let generation: UInt32
     /// Dense per (topic, generation, origin) from 1.
@@ -90,6 +90,14 @@ package struct Message: Sendable, Equatable {
         self.expiry = expiry
         self.payload = payload
         self.row = row
+    }
+
+    package static func == (left: Message, right: Message) -> Bool {
+        left === right
+            || left.topic == right.topic && left.generation == right.generation && left.offset == right.offset
+                && left.event == right.event && left.key == right.key && left.publisher == right.publisher
+                && left.source == right.source && left.messageID == right.messageID && left.expiry == right.expiry
+                && left.payload == right.payload && left.row == right.row
     }
 
     /// Whether it ends a row of a table.

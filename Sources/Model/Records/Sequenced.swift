@@ -1,10 +1,11 @@
 /// A record with its place in this node's own order, and what it did to the registry.
+///
+/// Every message is one of these in several queues at once, so it stays small: what few records have lies apart.
 package struct Sequenced: Sendable {
     /// Dense over everything that this node has sequenced since it was created, peers' records included; from 1.
     package let sequence: UInt64
     package let record: Record
-    /// What the record changed of a topic's definition; nil for messages and for changes without effect.
-    package let transition: TopicTransition?
+    private let effect: Effect?
     /// Whether a message must not be delivered: a repeat of one that this node has, expired, of an ended generation, or a
     /// version of a row that a later one has beaten.
     package let isSilent: Bool
@@ -13,23 +14,42 @@ package struct Sequenced: Sendable {
     package let isLost: Bool
     /// Whether nobody waits until the record is on a disk, so that its sync may wait for others.
     package let isPatient: Bool
-    /// Who could read the version of a row that this one replaces here; nil where the record's own word on earlier versions
-    /// counts.
-    package var replacedReaders: FormerReaders?
     /// Whether it is part of the state that a table's subscriber begins with.
     package var isSnapshot = false
 
+    /// What a record did beside coming.
+    private final class Effect: Sendable {
+        let transition: TopicTransition?
+        let replacedReaders: FormerReaders?
+
+        init(_ transition: TopicTransition?, _ replacedReaders: FormerReaders?) {
+            self.transition = transition
+            self.replacedReaders = replacedReaders
+        }
+    }
+
+    /// - Parameters:
+    ///   - transition: what the record changed of a topic's definition; nil for messages and for changes without effect.
+    ///   - replacedReaders: who could read the version of a row that this one replaces here; nil where the record's own
+    ///     word on earlier versions counts.
     package init(
         sequence: UInt64, record: Record, transition: TopicTransition? = nil, isSilent: Bool = false,
-        isLost: Bool = false, isPatient: Bool = false
+        isLost: Bool = false, isPatient: Bool = false, replacedReaders: FormerReaders? = nil
     ) {
         self.sequence = sequence
         self.record = record
-        self.transition = transition
+        effect = transition == nil && replacedReaders == nil ? nil : Effect(transition, replacedReaders)
         self.isSilent = isSilent
         self.isLost = isLost
         self.isPatient = isPatient
     }
+
+    /// What the record changed of a topic's definition; nil for messages and for changes without effect.
+    package var transition: TopicTransition? { effect?.transition }
+
+    /// Who could read the version of a row that this one replaces here; nil where the record's own word on earlier versions
+    /// counts.
+    package var replacedReaders: FormerReaders? { effect?.replacedReaders }
 }
 
 /// A message that a publisher wants sequenced.
