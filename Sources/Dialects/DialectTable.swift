@@ -3,10 +3,8 @@ import Model
 
 /// What a conversation is told of where it takes place.
 package struct ConversationContext: Sendable {
-    /// The node's name, as its operator gave it.
-    package let node: String
-    /// The cluster's name.
-    package let cluster: String
+    /// Where it takes place; all conversations of a node share it.
+    package let place: Place
     /// Reads the calendar, for dialects whose every message has its time.
     package let clock: @Sendable () -> WallTime
     /// The sub-protocol that the handshake agreed to; nil for none.
@@ -15,9 +13,21 @@ package struct ConversationContext: Sendable {
     package var graphQL = GraphQLLimits()
 
     package init(node: String, cluster: String, clock: @escaping @Sendable () -> WallTime) {
-        self.node = node
-        self.cluster = cluster
+        place = Place(node: node, cluster: cluster)
         self.clock = clock
+    }
+
+    /// The node at which a conversation takes place.
+    package final class Place: Sendable {
+        /// The node's name, as its operator gave it.
+        package let node: String
+        /// The cluster's name.
+        package let cluster: String
+
+        init(node: String, cluster: String) {
+            self.node = node
+            self.cluster = cluster
+        }
     }
 }
 

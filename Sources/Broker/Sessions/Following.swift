@@ -17,7 +17,7 @@ struct Following {
         /// From the live stream, one by one. What `seen` holds or the local sequence `after` covers was given before.
         case selective(seen: Cursor, after: UInt64)
         /// From the log.
-        case reading(Reading)
+        indirect case reading(Reading)
     }
 
     /// A place in the log.

@@ -38,7 +38,8 @@ struct Session {
         let holdsInterest: Bool
         let presence: Command.PresenceWish
         let responds: Bool
-        let group: Command.GroupWish?
+        /// Whether it is one of a group's, which gives out the messages.
+        let isMember: Bool
         /// Where a wildcard begins in topics that the client knows and this loop does not know yet.
         var unmet: [TopicName: Cursor] = [:]
     }

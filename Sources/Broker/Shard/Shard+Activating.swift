@@ -56,7 +56,7 @@ extension Shard {
     ) -> Command.PresenceWish {
         var subscription = Session.Subscription(
             selector: task.selector, holdsInterest: task.holdsInterest, presence: task.presence,
-            responds: task.responds, group: task.group)
+            responds: task.responds, isMember: task.group != nil)
         if task.filter.exact == nil, let cursors = task.places {
             subscription.unmet = cursors.filter { task.filter.matches($0.key) && topicIndexes[$0.key] == nil }
         }

@@ -75,7 +75,7 @@ extension Shard {
         subscriptionCount -= 1
         unattend(filter, removed.presence, slot, into: &effects)
         if removed.responds, let name = filter.exact { leavePost(name, slot, into: &effects) }
-        if removed.group != nil, let name = filter.exact { leaveGroup(name, slot, into: &effects) }
+        if removed.isMember, let name = filter.exact { leaveGroup(name, slot, into: &effects) }
         if filter.exact == nil {
             let connection = sessions[slot]!.connection
             if let place = sessions[slot]!.wildcards.lastIndex(of: filter) { sessions[slot]!.wildcards.remove(at: place) }
@@ -95,7 +95,7 @@ extension Shard {
             leavePost(name, slot, into: &effects)
         }
         if task.group != nil, let name = task.filter.exact, let slot = slot(of: task.connection),
-            sessions[slot]!.subscriptions[task.filter]?.group == nil
+            sessions[slot]!.subscriptions[task.filter]?.isMember != true
         {
             leaveGroup(name, slot, into: &effects)
         }

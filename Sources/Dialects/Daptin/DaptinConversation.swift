@@ -26,14 +26,12 @@ package final class DaptinConversation: TranslatingDialect {
     package var encoding: EventEncoding { variant == .plain ? Self.plainEvents : Self.base64Events }
 
     // Not the whole context: there is a conversation for every idle connection.
-    private let node: String
-    private let cluster: String
+    private let place: ConversationContext.Place
     private let variant: Variant
     private var batches = DaptinBatches()
 
     package init(_ context: ConversationContext, query: String) {
-        node = context.node
-        cluster = context.cluster
+        place = context.place
         variant = DialectTable.parameter("encoding", of: query) == "base64" ? .base64 : .plain
     }
 
@@ -63,7 +61,7 @@ package final class DaptinConversation: TranslatingDialect {
     package func encode(_ notice: Notice) -> [UInt8]? {
         if case .opened(let session, let principal, let limit) = notice {
             return DaptinNotices.opened(
-                session, principal, node: node, cluster: cluster, authenticateWithin: limit)
+                session, principal, node: place.node, cluster: place.cluster, authenticateWithin: limit)
         }
         return DaptinNotices.text(notice, variant)
     }

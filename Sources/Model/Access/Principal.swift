@@ -24,7 +24,9 @@ package struct Principal: Equatable, Sendable {
 }
 
 /// Filters that a token carries for itself: an action is allowed only on topics that one of its filters matches.
-package struct TopicNarrowing: Equatable, Sendable {
+///
+/// Few tokens do, so that it lies apart from the principal.
+package final class TopicNarrowing: Equatable, Sendable {
     package let read: [TopicFilter]
     package let write: [TopicFilter]
     package let manage: [TopicFilter]
@@ -33,5 +35,9 @@ package struct TopicNarrowing: Equatable, Sendable {
         self.read = read
         self.write = write
         self.manage = manage
+    }
+
+    package static func == (left: TopicNarrowing, right: TopicNarrowing) -> Bool {
+        (left.read, left.write, left.manage) == (right.read, right.write, right.manage)
     }
 }

@@ -14,6 +14,9 @@ package struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertibl
         throw error
     }
 
+    /// The name of a text that was found to be one.
+    fileprivate init(checked text: String) { self.text = text }
+
     /// Whether the name belongs to the system: its first level begins with `$`.
     package var isSystem: Bool { text.utf8.first == UInt8(ascii: "$") }
 
@@ -69,8 +72,6 @@ package enum TopicNameError: Error, Equatable, Sendable, CustomStringConvertible
 /// `$`.
 package struct TopicFilter: Hashable, Comparable, Sendable, CustomStringConvertible {
     package let text: String
-    /// The name, when the filter has no wildcard.
-    package let exact: TopicName?
     /// Empty without a wildcard.
     private let levels: [Substring]
 
@@ -84,12 +85,13 @@ package struct TopicFilter: Hashable, Comparable, Sendable, CustomStringConverti
         }
         self.text = text
         self.levels = hasWildcard ? levels : []
-        exact = hasWildcard ? nil : try TopicName(text)
     }
+
+    /// The name, when the filter has no wildcard.
+    package var exact: TopicName? { levels.isEmpty ? TopicName(checked: text) : nil }
 
     package init(_ name: TopicName) {
         text = name.text
-        exact = name
         levels = []
     }
 
@@ -100,7 +102,7 @@ package struct TopicFilter: Hashable, Comparable, Sendable, CustomStringConverti
     }()
 
     package func matches(_ name: TopicName) -> Bool {
-        if let exact { return exact == name }
+        if levels.isEmpty { return text == name.text }
         if name.isSystem, levels[0] == "+" || levels[0] == "#" { return false }
         var rest = name.text.utf8[...]
         var isEnded = false

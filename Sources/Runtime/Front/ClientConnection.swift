@@ -26,7 +26,7 @@ class ClientConnection: ChannelInboundHandler {
     private(set) var isMoving = false
     /// What is needed only to begin.
     private var opening: ClientOpening?
-    private var stay: Admission.Stay?
+    private var stay: Stay?
 
     enum Stage {
         case open

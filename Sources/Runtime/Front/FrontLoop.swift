@@ -33,7 +33,7 @@ package final class FrontLoop {
     /// The sockets to which fan-out may hand bytes, by the index of their connection.
     var descriptors: ContiguousArray<CInt> = []
     /// Every open connection that is no client of the shard: those of HTTP, and those that have not said what they are.
-    private var channels: [ObjectIdentifier: (channel: any Channel, stay: Admission.Stay)] = [:]
+    private var channels: [ObjectIdentifier: (channel: any Channel, stay: Stay)] = [:]
 
     /// The queries of this loop's sessions, as they are told to go on or to end.
     var queries: [QueryID: any QueryHandle] = [:]
@@ -376,13 +376,13 @@ package final class FrontLoop {
     }
 
     /// Takes note of an accepted connection, here and in the node's count, until a client has it or it ends.
-    func accepted(_ channel: any Channel, _ stay: Admission.Stay) {
+    func accepted(_ channel: any Channel, _ stay: Stay) {
         counters.accepted += 1
         channels[ObjectIdentifier(channel)] = (channel, stay)
     }
 
     /// A connection has become a client, which ``occupants`` holds and which ends its stay.
-    func isClient(_ channel: any Channel) -> Admission.Stay? {
+    func isClient(_ channel: any Channel) -> Stay? {
         channels.removeValue(forKey: ObjectIdentifier(channel))?.stay
     }
 

@@ -10,8 +10,8 @@ import WebSocket
 final class WebSocketConnection: ClientConnection {
     /// The dialect, where it only translates: its texts then need not be put into steps.
     private let translator: (any TranslatingDialect)?
-    /// What was agreed about compression; nil for none.
-    private let deflate: DeflateAgreement?
+    /// How far back compressed frames may refer; nil where compression was not agreed.
+    let window: DeflateWindow?
     private var assembler: MessageAssembler
     /// Bytes of replies written while congested.
     private var unreadReplies = 0
@@ -24,18 +24,18 @@ final class WebSocketConnection: ClientConnection {
     /// The branches of the conversation; nil until there is one.
     private var branches: ClientBranches?
     /// When the dialect wants to be asked what is due.
-    private var dueTimer: Scheduled<Void>?
+    private var dueTimer: DueTimer?
 
     /// - Parameter deflate: what the response to the upgrade agrees to about compression.
     init(dialect: any Dialect, loop: FrontLoop, deflate: DeflateAgreement?, opening: ClientOpening) {
-        self.deflate = deflate
+        window = deflate?.window
         translator = dialect as? any TranslatingDialect
         assembler = MessageAssembler(
             role: .server, messageLimit: dialect.messageLimit ?? loop.settings.messageLimit,
             acceptsCompressed: deflate != nil)
         if deflate != nil { loop.counters.compressing += 1 }
         super.init(
-            dialect: dialect, form: .frames(dialect.encoding, window: deflate?.window), loop: loop, opening: opening)
+            dialect: dialect, form: .frames(dialect.encoding, window: window), loop: loop, opening: opening)
     }
 
     override func channelInactive(context: ChannelHandlerContext) {
@@ -184,7 +184,7 @@ final class WebSocketConnection: ClientConnection {
             close(code: code, reason)
         case .wake(let delay):
             dueTimer?.cancel()
-            dueTimer = loop.eventLoop.assumeIsolated().scheduleTask(in: delay.timeAmount) { self.isDue() }
+            dueTimer = DueTimer(loop.eventLoop.assumeIsolated().scheduleTask(in: delay.timeAmount) { self.isDue() })
         }
     }
 
@@ -201,9 +201,6 @@ final class WebSocketConnection: ClientConnection {
 
     /// How a branch's events are written; nil once it has ended.
     func form(of branch: BranchID) -> BranchForm? { branches?.form(of: branch) }
-
-    /// How far back compressed frames may refer; nil where compression was not agreed.
-    var window: DeflateWindow? { deflate?.window }
 
     // MARK: To the client
 
@@ -243,7 +240,7 @@ final class WebSocketConnection: ClientConnection {
 
     /// The frame of a message that goes to this client alone.
     private func frame(_ opcode: Opcode, _ message: [UInt8]) -> ByteBuffer {
-        loop.compressor.frame(opcode, message, window: deflate?.window, counting: &loop.counters)
+        loop.compressor.frame(opcode, message, window: window, counting: &loop.counters)
     }
 
     /// Writes what the client itself asked for, and counts it when the client does not read.

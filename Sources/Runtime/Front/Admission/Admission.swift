@@ -8,35 +8,24 @@ import WebSocket
 /// the whole front; asked once for each connection and once for each upgrade.
 final class Admission: Sendable {
     private let settings: FrontSettings
-    private let open = Atomic<Int>(0)
-    private let addresses = Mutex<[NetworkAddress: Int]>([:])
+    private let headcount = Headcount()
+    private let uncounted: Stay
     private let pace: Mutex<UpgradePace?>
 
     init(settings: FrontSettings) {
         self.settings = settings
+        uncounted = Stay(headcount)
         let now = settings.clock().monotonic
         pace = Mutex(
             settings.upgradesPerSecond.map { UpgradePace(burst: settings.upgradeBurst, perSecond: $0, at: now) })
     }
 
-    /// A connection that was taken into account.
-    struct Stay: Sendable {
-        fileprivate let admission: Admission
-        fileprivate let address: NetworkAddress?
-
-        /// The connection is closed.
-        func end() {
-            admission.open.subtract(1, ordering: .relaxed)
-            if let address { admission.leave(address) }
-        }
-    }
-
     /// Takes a connection into account until its stay ends; nil when it must be closed at once.
     func accept(_ remote: SocketAddress?) -> Stay? {
         let address = NetworkAddress(remote).flatMap { isCounted($0) ? $0.subscriber : nil }
-        let count = open.add(1, ordering: .relaxed).newValue
-        let ofAddress = address.map(enter) ?? 0
-        let stay = Stay(admission: self, address: address)
+        let count = headcount.enter()
+        let ofAddress = address.map(headcount.enter) ?? 0
+        let stay = address.map { Stay(headcount, address: $0) } ?? uncounted
         let (limit, margin) = (settings.connectionsPerAddress ?? .max, settings.connectionMargin)
         if count - margin <= settings.connectionLimit, ofAddress - margin <= limit { return stay }
         stay.end()
@@ -50,13 +39,13 @@ final class Admission: Sendable {
         forwardedFor lines: [String], on channel: any Channel
     ) -> (reason: UpgradeRefusalReason, retryAfter: Duration)? {
         let pause = UpgradeRefusal.pause + .milliseconds(Int64.random(in: 0..<UpgradeRefusal.pause.milliseconds))
-        if open.load(ordering: .relaxed) > settings.connectionLimit { return (.connections, pause) }
+        if headcount.total > settings.connectionLimit { return (.connections, pause) }
         if let limit = settings.connectionsPerAddress, let peer = NetworkAddress(channel.remoteAddress) {
             if isProxy(peer) {
                 guard admit(forwardedAddress(lines, through: settings.trustedProxies), limit, channel) else {
                     return (.address, pause)
                 }
-            } else if isCounted(peer), addresses.withLock({ $0[peer.subscriber] ?? 0 }) > limit {
+            } else if isCounted(peer), headcount.count(of: peer.subscriber) > limit {
                 return (.address, pause)
             }
         }
@@ -72,11 +61,11 @@ final class Admission: Sendable {
     private func admit(_ address: NetworkAddress?, _ limit: Int, _ channel: any Channel) -> Bool {
         guard let address, !settings.exemptAddresses.contains(where: { $0.contains(address) }) else { return true }
         let counted = address.subscriber
-        guard enter(counted) <= limit else {
-            leave(counted)
+        guard headcount.enter(counted) <= limit else {
+            headcount.leave(counted)
             return false
         }
-        channel.closeFuture.whenComplete { _ in self.leave(counted) }
+        channel.closeFuture.whenComplete { [headcount] _ in headcount.leave(counted) }
         return true
     }
 
@@ -88,19 +77,5 @@ final class Admission: Sendable {
     private func isCounted(_ address: NetworkAddress) -> Bool {
         settings.connectionsPerAddress != nil && !isProxy(address)
             && !settings.exemptAddresses.contains { $0.contains(address) }
-    }
-
-    private func enter(_ address: NetworkAddress) -> Int {
-        addresses.withLock { addresses in
-            addresses[address, default: 0] += 1
-            return addresses[address]!
-        }
-    }
-
-    private func leave(_ address: NetworkAddress) {
-        addresses.withLock { addresses in
-            guard let count = addresses[address] else { preconditionFailure("an address is left as often as entered") }
-            addresses[address] = count > 1 ? count - 1 : nil
-        }
     }
 }
