@@ -20,6 +20,9 @@ package protocol Ledger: AnyObject {
     /// Sequences the end of a topic's generation.
     func destroyTopic(_ name: TopicName) -> Result<TopicWrite, Refusal>
 
+    /// The deliveries of the loop's turn are on their way: what was put off for them is done now.
+    func endTurn()
+
     /// Takes everything that waits in this loop's mailbox, in local sequence.
     func take() -> [Sequenced]
 
@@ -37,6 +40,9 @@ package protocol Ledger: AnyObject {
 extension Ledger {
     /// What holds where nothing is ever left to wait for long.
     package func take(atMost count: Int) -> (batch: [Sequenced], hasMore: Bool) { (take(), false) }
+
+    /// What holds where nothing is put off.
+    package func endTurn() {}
 }
 
 /// A topic to be created.

@@ -6,6 +6,8 @@ struct Segment: Sendable {
     let number: UInt32
     /// What the name says: no record in it is before.
     let firstSequence: UInt64
+    /// The name of its file.
+    let name: String
     var size: Int
     /// Bytes of frames in it that are not dead.
     var liveBytes = 0
@@ -25,11 +27,10 @@ struct Segment: Sendable {
 
     static let markInterval = 64 << 10
 
-    var name: String { SegmentFormat.name(of: firstSequence) }
-
     init(number: UInt32, firstSequence: UInt64, size: Int) {
         self.number = number
         self.firstSequence = firstSequence
+        name = SegmentFormat.name(of: firstSequence)
         self.size = size
     }
 

@@ -38,7 +38,7 @@ package final class FrontLoop {
     /// The queries of this loop's sessions, as they are told to go on or to end.
     var queries: [QueryID: any QueryHandle] = [:]
     private var shard: Shard
-    private let ledger: any Ledger
+    let ledger: any Ledger
     private var effects: [ShardEffect] = []
     private var isSettling = false
     private var generations: [UInt32] = []
@@ -291,6 +291,7 @@ package final class FrontLoop {
             if shard.awaitsStorage { shard.durable(through: port.durability.awaitMore(), into: &effects) }
         } while !effects.isEmpty
         isSettling = false
+        if !isFlushScheduled { ledger.endTurn() }
         scheduleWakeUp()
     }
 

@@ -53,7 +53,7 @@ package final class Engine: Sendable {
         let clock = settings.clock
         ledger = SharedLedger(
             sequencer: Sequencer(start: SequencerStart(origin: run.origin, recovered: recovered)), loops: settings.loops,
-            clock: { clock().wall }, post: { wiring.post($0) }, posted: { wiring.wake() }, hasRoom: { wiring.hasRoom })
+            clock: { clock().wall }, post: { wiring.post($0) }, posted: { wiring.wake(sparesLog: $0) }, hasRoom: { wiring.hasRoom })
         log = LogThread(log: opened, storage: storage, settings: settings.logThread, clocks: clock) { wiring.notice($0) }
         backups = Backups(log: log, storage: storage, identity: identity, epoch: run.epoch, clock: clock)
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

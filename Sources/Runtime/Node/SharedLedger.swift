@@ -12,7 +12,7 @@ package final class SharedLedger: Sendable {
     private let state: Mutex<State>
     private let clock: @Sendable () -> WallTime
     private let post: @Sendable ([Sequenced]) -> Void
-    private let posted: @Sendable () -> Void
+    private let posted: @Sendable (_ sparesLog: Bool) -> Void
     private let hasRoom: @Sendable () -> Bool
     private let wakes: Mutex<[Int: @Sendable () -> Void]>
     /// This run of this node.
@@ -29,11 +29,11 @@ package final class SharedLedger: Sendable {
 
     /// - Parameters:
     ///   - post: hands a batch to the log thread and the control plane; called under the lock, so it must only enqueue.
-    ///   - posted: wakes whom a batch waits for; called after the lock.
+    ///   - posted: wakes whom a batch waits for, the log's thread only where it is not to be spared; called after the lock.
     ///   - hasRoom: whether what waits for the disk is within its bound.
     package init(
         sequencer: Sequencer, loops: Int, clock: @escaping @Sendable () -> WallTime,
-        post: @escaping @Sendable ([Sequenced]) -> Void, posted: @escaping @Sendable () -> Void,
+        post: @escaping @Sendable ([Sequenced]) -> Void, posted: @escaping @Sendable (_ sparesLog: Bool) -> Void,
         hasRoom: @escaping @Sendable () -> Bool
     ) {
         origin = sequencer.origin
@@ -56,9 +56,13 @@ package final class SharedLedger: Sendable {
     /// Takes no records of this node's own any more, whatever the disk says, or takes them again.
     package func setClosed(_ reason: String?) { state.withLock { $0.closed = reason } }
 
-    /// Runs `body` on the sequencer and passes on what it sequenced. `loop` is the caller's own, which needs no waking.
+    /// Runs `body` on the sequencer and passes on what it sequenced.
+    ///
+    /// - Parameters:
+    ///   - loop: the caller's own, which needs no waking.
+    ///   - sparesLog: whether the log's thread is left asleep until ``wakeLog()``.
     func sequence<Result: Sendable>(
-        from loop: Int?, _ body: (inout Sequencer, inout [Sequenced]) -> sending Result
+        from loop: Int?, sparesLog: Bool = false, _ body: (inout Sequencer, inout [Sequenced]) -> sending Result
     ) -> Result {
         let (result, woken, hasMail) = state.withLock { state in
             var batch: [Sequenced] = []
@@ -67,10 +71,13 @@ package final class SharedLedger: Sendable {
             if !batch.isEmpty { post(batch) }
             return (result, woken, !batch.isEmpty)
         }
-        if hasMail { posted() }
+        if hasMail { posted(sparesLog) }
         wake(woken.filter { $0 != loop })
         return result
     }
+
+    /// Wakes the log's thread, where it was spared.
+    func wakeLog() { posted(false) }
 
     /// Reads the sequencer.
     package func read<Result: Sendable>(_ body: (borrowing Sequencer) -> sending Result) -> Result {
@@ -125,6 +132,8 @@ package final class SharedLedger: Sendable {
 package final class LoopLedger: Ledger, Sendable {
     private let shared: SharedLedger
     private let loop: Int
+    /// Whether this loop's turn has put off the writing of what it published.
+    private let owesWriting = Atomic<Bool>(false)
     package let origin: Origin
 
     package init(shared: SharedLedger, loop: Int) {
@@ -136,7 +145,10 @@ package final class LoopLedger: Ledger, Sendable {
     package func publish(_ drafts: [Draft]) -> [Result<Receipt, Refusal>] {
         if let trouble = shared.trouble { return drafts.map { _ in .failure(.unavailable(trouble)) } }
         let now = shared.now
-        return shared.sequence(from: loop) { sequencer, batch in
+        // Where nobody waits for the disk, it comes after the deliveries: on a busy core it would come between them.
+        let isPatient = !drafts.contains { $0.isAwaited }
+        if isPatient { owesWriting.store(true, ordering: .relaxed) }
+        return shared.sequence(from: loop, sparesLog: isPatient) { sequencer, batch in
             drafts.map { draft in
                 sequencer.publish(draft, at: now, into: &batch)
                     .mapError { Refusal($0, draft.topic, key: draft.key) }
@@ -162,6 +174,10 @@ package final class LoopLedger: Ledger, Sendable {
 
     package func destroyTopic(_ name: TopicName) -> Result<TopicWrite, Refusal> {
         write(name) { sequencer, now, batch in sequencer.destroy(name, at: now, into: &batch) }
+    }
+
+    package func endTurn() {
+        if owesWriting.exchange(false, ordering: .relaxed) { shared.wakeLog() }
     }
 
     package func take() -> [Sequenced] { shared.take(loop) }

@@ -46,10 +46,16 @@ final class Wiring: Sendable {
     }
 
     /// Wakes whom a batch waits for; called after the lock.
-    func wake() {
+    ///
+    /// - Parameter sparesLog: whether the log's thread is left asleep until the next call that does not spare it.
+    func wake(sparesLog: Bool) {
         let (log, control) = state.withLock { state in
-            defer { (state.mustWakeLog, state.mustWakeControl) = (false, false) }
-            return (state.mustWakeLog ? state.log : nil, state.mustWakeControl ? state.control : nil)
+            let wakesLog = state.mustWakeLog && !sparesLog
+            defer {
+                if wakesLog { state.mustWakeLog = false }
+                state.mustWakeControl = false
+            }
+            return (wakesLog ? state.log : nil, state.mustWakeControl ? state.control : nil)
         }
         log?.wake()
         control?.wake()

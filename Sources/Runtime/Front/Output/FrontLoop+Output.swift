@@ -145,6 +145,7 @@ extension FrontLoop {
         var waiting: [ClientConnection] = []
         swap(&waiting, &unflushed)
         for connection in waiting { connection.flush() }
+        ledger.endTurn()
     }
 
     /// Hands the open batch to everybody on its list: straight to the sockets of those who have nothing else waiting.
