@@ -1,6 +1,7 @@
 """Schedules: what is to be done at certain times is done once, whichever nodes live then."""
 
 import json
+import re
 import time
 from contextlib import ExitStack
 
@@ -9,7 +10,8 @@ from websockets.sync.client import connect
 
 from cluster import Cluster, eventually
 from live import live
-from tokens import SECRET, token
+from test_command_line import roost, well
+from tokens import guarding, token
 
 LIMIT = 60
 
@@ -149,13 +151,7 @@ def test_a_schedule_lives_through_a_restart(tmp_path, dashboard):
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("guarded")
-    secret = folder / "secret"
-    secret.write_text(SECRET)
-    secret.chmod(0o600)
-    (folder / "roost.yaml").write_text(
-        'roles:\n  user: {read: ["#", "$schedules"], write: ["#"]}\n  reader: {read: ["own/#"]}\n'
-    )
-    flags = ["--config", str(folder / "roost.yaml"), "--auth-secret-file", str(secret)]
+    flags = guarding(folder, 'roles:\n  user: {read: ["#", "$schedules"], write: ["#"]}\n  reader: {read: ["own/#"]}\n')
     with Cluster(1, *flags, token=token("root", roles=["admin"])) as cluster:
         make(cluster[0], "own/a")
         make(cluster[0], "private")
@@ -209,3 +205,77 @@ def test_a_wrong_schedule_is_refused_in_words(node, changes, words):
     wanted = {key: value for key, value in {**good, **changes}.items() if value is not None}
     status, answer = node.call("POST", "/api/v1/schedules", wanted)
     assert status == 400 and words in answer["error"]["message"], answer
+
+
+# MARK: the command
+
+
+def test_the_command_adds_lists_and_removes_schedules(node, topic):
+    well(roost(node, "topics", "create", topic))
+    assert well(roost(node, "schedule", "list")).split() == ["ID", "NAME", "WHEN", "WHAT", "OWNER", "NEXT"]
+    said = well(roost(node, "schedule", "add", "Daily sales", "--cron", "0 6 * * MON-FRI", "--query", "SELECT 1"))
+    asked = re.fullmatch(r"added (\S+), due next at \S+T06:00:00.000Z\n", said).group(1)
+    message = ["--publish", topic, "--message", '{"beat": [1.50]}', "--key", "k", "--event", "beat"]
+    told = json.loads(well(roost(node, "schedule", "add", "Beat", "--every", "1.5", *message, "--json")))
+    assert told["interval"] == 1_500
+    assert told["publish"] == {"topic": topic, "event": "beat", "key": "k", "message": {"beat": [1.5]}}
+    words = json.loads(well(roost(node, "schedule", "add", "W", "--every", "3600", "--publish", topic, "--message", "no JSON", "--json")))
+    assert words["publish"]["message"] == "no JSON"
+    lines = {line.split()[0]: line for line in well(roost(node, "schedule")).splitlines()[1:]}
+    assert lines.keys() == {asked, told["id"], words["id"]}
+    assert "Daily sales" in lines[asked] and "0 6 * * MON-FRI" in lines[asked] and "SELECT 1" in lines[asked]
+    assert "every 1500 ms" in lines[told["id"]] and f"publish to {topic}" in lines[told["id"]]
+    listed_ones = json.loads(well(roost(node, "schedule", "list", "--json")))["schedules"]
+    assert {each["id"]: each["name"] for each in listed_ones} == {asked: "Daily sales", told["id"]: "Beat", words["id"]: "W"}
+    (message,) = json.loads(f"[{well(roost(node, 'sub', topic, '--since', 'beginning', '--count', '1', '--json'))}]")
+    assert (message["event"], message["key"], message["data"]) == ("beat", "k", {"beat": [1.5]})
+    assert well(roost(node, "schedule", "remove", asked)) == f"removed {asked}\n"
+    assert json.loads(well(roost(node, "schedule", "remove", told["id"], "--json"))) == {"id": told["id"], "removed": True}
+    assert well(roost(node, "schedule", "delete", words["id"])) == f"removed {words['id']}\n"
+    assert listed(node) == []
+
+
+def test_the_command_says_why_a_schedule_is_refused_and_exits_with_1(node):
+    for arguments, words in [
+        (["add", "s", "--cron", "61 * * * *", "--query", "SELECT 1"], "the minute 61 is not within 0 to 59"),
+        (["add", "", "--every", "5", "--query", "SELECT 1"], '"name" is missing'),
+        (["add", "s", "--every", "5", "--query", "DELETE FROM t"], "SELECT"),
+        (["add", "s", "--every", "5", "--publish", "a/#", "--message", "1"], "a topic name holds U+23"),
+        (["remove", "schedule_0"], "SCHEDULE_NOT_FOUND"),
+    ]:
+        result = roost(node, "schedule", *arguments)
+        assert (result.returncode, result.stdout) == (1, "") and words in result.stderr, result
+    assert listed(node) == []
+
+
+def test_the_command_takes_no_half_a_schedule_and_exits_with_64(node):
+    query = ["--query", "SELECT 1"]
+    for arguments, words in [
+        (["add", "s", *query], "Give one of --cron and --every."),
+        (["add", "s", "--cron", "@daily", "--every", "5", *query], "Give one of --cron and --every."),
+        (["add", "s", "--every", "5"], "Give one of --query and --publish."),
+        (["add", "s", "--every", "5", *query, "--publish", "t", "--message", "1"], "Give one of --query and --publish."),
+        (["add", "s", "--every", "5", "--publish", "t"], "--publish and --message go together."),
+        (["add", "s", "--every", "5", *query, "--message", "1"], "--publish and --message go together."),
+        (["add", "s", "--every", "0.5", *query], "--every must be 1 to 31536000 seconds."),
+        (["add", "s", "--every", "nan", *query], "--every must be 1 to 31536000 seconds."),
+        (["add", "s", "--every", "often", *query], "--every"), (["add", "--every", "5", *query], "<name>"),
+        (["remove"], "<id>"), (["list", "--colour"], "--colour"),
+    ]:  # fmt: skip
+        result = roost(node, "schedule", *arguments)
+        assert (result.returncode, result.stdout) == (64, "") and words in result.stderr, result
+    assert listed(node) == []
+
+
+def test_the_command_acts_for_whoever_its_token_names(guarded):
+    ann, bob = token("ann", roles=["user"]), token("bob", roles=["reader"])
+    add_one = ["schedule", "add", "s", "--cron", "@yearly", "--publish", "private", "--message", "1"]
+    for secret, code in (("none", "AUTH_FAILED"), (bob, "PERMISSION_DENIED")):
+        result = roost(guarded, *add_one, "--token", secret)
+        assert result.returncode == 1 and code in result.stderr, result
+    ident = json.loads(well(roost(guarded, *add_one, "--token", ann, "--json")))["id"]
+    assert ident not in well(roost(guarded, "schedule", "--token", bob))
+    result = roost(guarded, "schedule", "remove", ident, "--token", bob)
+    assert result.returncode == 1 and "SCHEDULE_NOT_FOUND" in result.stderr, result
+    assert "ann" in well(roost(guarded, "schedule", "--token", ann))
+    well(roost(guarded, "schedule", "remove", ident, "--token", ann))
