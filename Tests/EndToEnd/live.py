@@ -173,8 +173,8 @@ class Live:
 
 
 @contextmanager
-def live(node, token=None):
-    client = Live(node, token)
+def live(node, token=None, **options):
+    client = Live(node, token, **options)
     try:
         yield client
     finally:

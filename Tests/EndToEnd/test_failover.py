@@ -29,7 +29,7 @@ class Publisher(threading.Thread):
             while number < self.count:
                 assert time.monotonic() < deadline, f"{self.label} came to {number} of {self.count}"
                 try:
-                    client = client or Live(self.nodes[turn % len(self.nodes)])
+                    client = client or Live(self.nodes[turn % len(self.nodes)], compression=None)
                     message = {"by": self.label, "n": number}
                     client.publish(self.topic, message, ack=self.ack, messageId=f"{self.label}-{number}")
                 except Refused as refusal:
@@ -72,7 +72,7 @@ class Subscriber(threading.Thread):
                 assert time.monotonic() < deadline, f"{len(self.seen)} of {self.expected} arrived"
                 try:
                     if client is None:
-                        client = Live(self.nodes[turn % len(self.nodes)])
+                        client = Live(self.nodes[turn % len(self.nodes)], compression=None)
                         subscribe_when_known(client, self.topic, since=cursor)
                         if cursor != "beginning":  # what the new node does not know yet was seen all the same
                             client.cursor[self.topic] = {**cursor, **client.cursor[self.topic]}

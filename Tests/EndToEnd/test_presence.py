@@ -76,7 +76,7 @@ def test_nobody_of_a_dead_node_is_there_for_longer_than_it_takes_to_find_out(fre
 def test_the_list_is_exact_after_ten_thousand_comings_and_goings_and_a_kill(fresh_three, attach):
     draw = random.Random(7)
     cluster = fresh_three
-    crowd = {node: [attach(node) for _ in range(15)] for node in cluster.nodes}
+    crowd = {node: [attach(node, compression=None) for _ in range(8)] for node in cluster.nodes}
     observer = crowd[cluster[0]][0]
     observer.create(ROOM)
     cluster.await_equal_vectors()
@@ -107,7 +107,7 @@ def test_the_list_is_exact_after_ten_thousand_comings_and_goings_and_a_kill(fres
     present.difference_update(crowd[victim])
     churn(2_500)
     victim.start()
-    crowd[victim] = [attach(victim) for _ in range(15)]
+    crowd[victim] = [attach(victim, compression=None) for _ in range(8)]
     churn(2_500)
     assert changes >= 10_000
     for node in cluster.nodes:

@@ -14,36 +14,55 @@ COUNT = 90
 PAYLOAD = "x" * 900_000
 
 
-@pytest.fixture
-def eager(monkeypatch):
-    """Nodes that go through their logs all the time."""
-    monkeypatch.setenv("ROOST_SCRUB_BYTES_PER_SECOND", "1000000000")
-    monkeypatch.setenv("ROOST_SCRUB_INTERVAL_SECONDS", "1")
+# What a node does by itself with what it holds: it goes through it all the time, or not before it is read.
+EAGER = {"ROOST_SCRUB_BYTES_PER_SECOND": "1000000000", "ROOST_SCRUB_INTERVAL_SECONDS": "1"}
+UNSCRUBBED = {"ROOST_SCRUB_BYTES_PER_SECOND": "0"}
+TOPIC = "filled"
 
 
-@pytest.fixture
-def unscrubbed(monkeypatch):
-    """Nodes that look at what they hold only when it is read."""
-    monkeypatch.setenv("ROOST_SCRUB_BYTES_PER_SECOND", "0")
+@pytest.fixture(scope="module")
+def filled():
+    """Three nodes with a closed segment each. A test damages what one of them holds, and it is whole again at the end."""
+    with Cluster(3) as cluster:
+        fill(cluster, TOPIC)
+        assert all(len(segments(node)) > 1 for node in cluster)
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def filled_alone():
+    """One node with a closed segment."""
+    with Cluster(1) as cluster:
+        fill(cluster, TOPIC)
+        assert len(segments(cluster[0])) > 1
+        yield cluster
+
+
+def client_of(node):
+    return live(node, compression=None)
 
 
 def fill(cluster, topic, count=COUNT, payload=PAYLOAD):
-    """Publishes through every node in turn until each has a closed segment."""
-    clients = [cluster[index] for index in range(len(cluster.nodes))]
-    with live(clients[0]) as client:
+    """Publishes through every node in turn, until all hold everything."""
+    with client_of(cluster[0]) as client:
         client.create(topic)
     cluster.await_equal_vectors()
-    for index, node in enumerate(clients):
-        with live(node) as client:
-            for number in range(index, count, len(clients)):
-                client.publish(topic, {"n": number, "text": payload}, ack="replicated")
+    for index, node in enumerate(cluster):
+        with client_of(node) as client:
+            for number in range(index, count, len(cluster.nodes)):
+                client.publish(topic, {"n": number, "text": payload}, ack="stored")
     cluster.await_equal_vectors()
+
+
+def start_with(node, environment):
+    node.environment = dict(environment)
+    node.start()
 
 
 def numbers(node, topic):
     """The messages' numbers, in pages that a message of this size fits into."""
     found, since, more = [], "beginning", True
-    with live(node) as client:
+    with client_of(node) as client:
         while more:
             page = client.ask("history", topicName=topic, since=since, limit=20)
             assert not page.get("gaps"), page["gaps"]
@@ -68,71 +87,48 @@ def is_mended(node):
     return node.metric("roost_log_records_mended_total") > 0 and node.metric("roost_log_stretches_missing") == 0
 
 
-def test_a_bit_that_turns_over_while_a_node_runs_is_found_and_mended(topic, eager):
-    with Cluster(3) as cluster:
-        fill(cluster, topic)
-        node = cluster[1]
-        file = segments(node)[0]
-        flip(file, file.stat().st_size // 2)
-        eventually("the record is mended", lambda: is_mended(node))
-        assert file.name in node.log.read_text(), "the damaged file is told by name"
-        assert numbers(node, topic) == list(range(COUNT))
-        node.stop()
-        node.start()
-        assert numbers(node, topic) == list(range(COUNT))
-        assert node.metric("roost_log_damaged_parts_total") == 0
+def test_a_bit_that_turns_over_while_a_node_runs_is_found_and_mended(filled):
+    node = filled[1]
+    node.stop()
+    start_with(node, EAGER)
+    file = segments(node)[0]
+    flip(file, 5_000_000)
+    eventually("the record is mended", lambda: is_mended(node))
+    assert file.name in node.log.read_text(), "the damaged file is told by name"
+    assert numbers(node, TOPIC) == list(range(COUNT))
+    node.stop()
+    node.start()
+    assert numbers(node, TOPIC) == list(range(COUNT))
+    assert node.metric("roost_log_damaged_parts_total") == 0
 
 
-def test_a_reader_that_meets_damage_waits_for_the_peers(topic, unscrubbed):
-    with Cluster(3) as cluster:
-        fill(cluster, topic)
-        node = cluster[2]
-        flip(segments(node)[0], 5_000_000)
-        assert numbers(node, topic) == list(range(COUNT))
-        with live(node) as client:
-            client.subscribe(topic, since="beginning")
-            assert sorted(event["data"]["n"] for event in client.take(COUNT)) == list(range(COUNT))
-        assert is_mended(node)
+def test_a_reader_that_meets_damage_waits_for_the_peers(filled):
+    node = filled[2]
+    node.stop()
+    start_with(node, UNSCRUBBED)
+    flip(segments(node)[0], 5_000_000)
+    assert numbers(node, TOPIC) == list(range(COUNT))
+    with client_of(node) as client:
+        client.subscribe(TOPIC, since="beginning")
+        assert sorted(event["data"]["n"] for event in client.take(COUNT)) == list(range(COUNT))
+    assert is_mended(node)
 
 
-@pytest.mark.parametrize("damage", ["bit", "end", "all"])
-def test_a_segment_that_is_damaged_before_the_start_is_mended(topic, damage):
-    with Cluster(3) as cluster:
-        fill(cluster, topic)
-        node = cluster[0]
-        node.kill()
-        file = segments(node)[0]
-        size = file.stat().st_size
-        if damage == "bit":
-            flip(file, size // 3)
-        else:
-            with file.open("r+b") as content:
-                content.truncate(size // 2 if damage == "end" else 0)
-        node.start()
-        cluster.await_members(3)
-        eventually("the records are mended", lambda: is_mended(node))
-        assert numbers(node, topic) == list(range(COUNT))
-
-
-def test_a_node_alone_tells_what_is_damaged_as_a_gap(topic):
-    with Cluster(1) as cluster:
-        node = cluster[0]
-        fill_alone(node, topic)
-        node.kill()
-        flip(segments(node)[0], 5_000_000)
-        node.start()
-        with live(node) as client:
-            client.subscribe(topic, since="beginning")
-            frames = [client._take(client.events, 30, "an event") for _ in range(COUNT)]
-        gaps = [frame for frame in frames if frame["type"] == "gap"]
-        assert len(gaps) == 1 and gaps[0]["reason"] == "lost", gaps
-
-
-def fill_alone(node, topic):
-    with live(node) as client:
-        client.create(topic)
-        for number in range(COUNT):
-            client.publish(topic, {"n": number, "text": PAYLOAD}, ack="stored")
+@pytest.mark.parametrize(("damage", "index"), [("bit", 0), ("end", 1), ("all", 2)])
+def test_a_segment_that_is_damaged_before_the_start_is_mended(filled, damage, index):
+    node = filled[index]
+    node.kill()
+    file = segments(node)[0]
+    size = file.stat().st_size
+    if damage == "bit":
+        flip(file, size // 3)
+    else:
+        with file.open("r+b") as content:
+            content.truncate(size // 2 if damage == "end" else 0)
+    start_with(node, {})
+    filled.await_members(3)
+    eventually("the records are mended", lambda: is_mended(node))
+    assert numbers(node, TOPIC) == list(range(COUNT))
 
 
 def test_a_wiped_directory_refills_from_the_peers(topic):
@@ -155,7 +151,7 @@ def test_an_older_copy_of_a_directory_refills_and_numbers_nothing_twice(topic):
         shutil.copytree(node.data, copy)
         node.start()
         cluster.await_members(3)
-        with live(node) as client:
+        with client_of(node) as client:
             receipts = [client.publish(topic, {"n": 30 + index}, ack="replicated")["id"] for index in range(20)]
         node.kill()
         shutil.rmtree(node.data)
@@ -164,7 +160,7 @@ def test_an_older_copy_of_a_directory_refills_and_numbers_nothing_twice(topic):
         cluster.await_members(3)
         cluster.await_equal_vectors()
         assert numbers(node, topic) == list(range(50))
-        with live(node) as client:
+        with client_of(node) as client:
             receipts += [client.publish(topic, {"n": 50 + index}, ack="replicated")["id"] for index in range(20)]
         assert len({json.dumps(receipt) for receipt in receipts}) == 40
         cluster.await_equal_vectors()
@@ -176,30 +172,41 @@ def roost(*arguments):
     return subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=120)
 
 
-def test_a_backup_of_a_running_node_starts_a_new_one(topic):
-    with Cluster(1) as cluster:
-        node = cluster[0]
-        fill_alone(node, topic)
-        backup = cluster.folder / "backup"
-        done = roost("backup", backup, "--url", f"http://{node.front}")
-        assert done.returncode == 0, done.stderr
-        assert f"{COUNT + 2} records" in done.stdout, done.stdout
-        assert not list(node.data.glob("backup-*")), "the node holds nothing more for it"
-        with live(node) as client:
-            client.publish(topic, {"n": -1}, ack="stored")
+def test_a_backup_of_a_running_node_starts_a_new_one(filled_alone):
+    node = filled_alone[0]
+    backup = filled_alone.folder / "backup"
+    done = roost("backup", backup, "--url", f"http://{node.front}")
+    assert done.returncode == 0, done.stderr
+    assert f"{COUNT + 2} records" in done.stdout, done.stdout
+    assert not list(node.data.glob("backup-*")), "the node holds nothing more for it"
+    with client_of(node) as client:
+        client.publish(TOPIC, {"n": -1}, ack="stored")
 
-        fresh = Node("fresh", cluster.folder)
-        done = roost("restore", backup, fresh.data)
-        assert done.returncode == 0, done.stderr
-        fresh.start()
-        try:
-            assert numbers(fresh, topic) == list(range(COUNT))
-            old, new = (each.get("/api/v1/cluster")["node"]["id"] for each in (node, fresh))
-            assert old != new
-        finally:
-            fresh.end()
-        again = roost("restore", backup, fresh.data)
-        assert again.returncode == 70 and "not empty" in again.stderr
+    fresh = Node("fresh", filled_alone.folder)
+    done = roost("restore", backup, fresh.data)
+    assert done.returncode == 0, done.stderr
+    fresh.start()
+    try:
+        assert numbers(fresh, TOPIC) == list(range(COUNT))
+        old, new = (each.get("/api/v1/cluster")["node"]["id"] for each in (node, fresh))
+        assert old != new
+    finally:
+        fresh.end()
+    again = roost("restore", backup, fresh.data)
+    assert again.returncode == 70 and "not empty" in again.stderr
+
+
+def test_a_node_alone_tells_what_is_damaged_as_a_gap(filled_alone):
+    """After the test of its backup, which needs it whole."""
+    node = filled_alone[0]
+    node.kill()
+    flip(segments(node)[0], 5_000_000)
+    node.start()
+    with client_of(node) as client:
+        client.subscribe(TOPIC, since="beginning")
+        frames = [client._take(client.events, 30, "an event") for _ in range(COUNT)]
+    gaps = [frame for frame in frames if frame["type"] == "gap"]
+    assert len(gaps) == 1 and gaps[0]["reason"] == "lost", gaps
 
 
 def test_a_backup_restores_the_node_that_is_gone(topic):
@@ -209,7 +216,7 @@ def test_a_backup_restores_the_node_that_is_gone(topic):
         backup = cluster.folder / "backup"
         assert roost("backup", backup, "--url", f"http://{node.front}").returncode == 0
         ident = node.get("/api/v1/cluster")["node"]["id"]
-        with live(node) as client:
+        with client_of(node) as client:
             client.publish(topic, {"n": 30}, ack="replicated")
         node.kill()
         shutil.rmtree(node.data)
@@ -225,7 +232,7 @@ def test_a_backup_restores_the_node_that_is_gone(topic):
 def test_a_damaged_backup_is_refused(topic):
     with Cluster(1) as cluster:
         node = cluster[0]
-        with live(node) as client:
+        with client_of(node) as client:
             client.create(topic)
             for number in range(100):
                 client.publish(topic, number, ack="stored")

@@ -78,7 +78,7 @@ class Endless(Publisher):
             number, turn, client = 0, 0, None
             while not self.stopping.is_set():
                 try:
-                    client = client or Live(self.nodes[turn % len(self.nodes)])
+                    client = client or Live(self.nodes[turn % len(self.nodes)], compression=None)
                     message = {"by": self.label, "n": number}
                     client.publish(self.topic, message, ack=self.ack, messageId=f"{self.label}-{number}")
                 except (Gone, OSError, TimeoutError, AssertionError):
