@@ -1,5 +1,6 @@
 """Real nodes as real processes on this machine: started, killed, restarted, and ended again, only ever their own."""
 
+import fcntl
 import itertools
 import json
 import os
@@ -16,6 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("TESTED_BINARY", ROOT / ".build/release/roost"))
+
+# A node that stops sends its clients away over a second, not over five.
+HASTE = {"ROOST_DRAIN_SECONDS": "1"}
 
 # Generous: these bound a hang, they do not measure.
 READY_LIMIT = 60
@@ -37,11 +41,29 @@ def eventually(what, check, limit=AGREE_LIMIT):
 
 # Below 32768, where no outgoing connection of this machine takes one; each is given out once.
 _ports = itertools.chain(random.SystemRandom().sample(range(20_000, 32_000), 11_000))
+# Whoever gives a port to a node locks that byte of this file for as long as its process lives: a node that is down for a
+# moment finds its ports free, whichever tests run beside it.
+_taken = None
+
+
+def _take(port):
+    """Whether a port is now this process' own, among all that ask here."""
+    global _taken
+    if _taken is None:
+        path = Path(tempfile.gettempdir()) / f"roost-test-ports-{os.getuid()}"
+        _taken = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(_taken, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
 
 
 def free_port():
-    """A port that neither TCP nor UDP uses now."""
+    """A port that neither TCP nor UDP uses now, and that no other test's process has been given."""
     for port in _ports:
+        if not _take(port):
+            continue
         try:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(socket.AF_INET, kind) as probe:
@@ -82,7 +104,7 @@ class Node:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
-                env={**os.environ, **self.environment},
+                env={**HASTE, **os.environ, **self.environment},
             )  # fmt: skip
         self._ready = threading.Event()
         threading.Thread(target=self._read, args=(self.process, self._ready), daemon=True).start()

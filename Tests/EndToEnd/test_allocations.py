@@ -15,7 +15,10 @@ HERE = Path(__file__).resolve().parent / "allocations"
 THRESHOLDS = json.loads((HERE / "thresholds.json").read_text())
 PUBLISHES = 2_000
 
-pytestmark = pytest.mark.skipif(not shutil.which("cc"), reason="counting allocations needs a C compiler (cc)")
+pytestmark = [
+    pytest.mark.alone,  # how much is done at a time, and so what it costs, depends on the machine's load
+    pytest.mark.skipif(not shutil.which("cc"), reason="counting allocations needs a C compiler (cc)"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ def chaos(*words):
     return done.returncode, done.stdout
 
 
+@pytest.mark.long
 def test_five_minutes_of_mixed_faults_break_no_promise():
     # One plan, so that a change is not judged by another's luck; Tools/chaos draws others. No test measures time.
     code, said = chaos("--minutes", str(MINUTES), "--seed", MIXED_SEED, "--untimed")
