@@ -5,7 +5,7 @@ import Testing
 
 @Suite("A shard's groups")
 struct GroupTests {
-    private func bench(
+    func bench(
         ledger: TestLedger = TestLedger(), _ change: (inout ShardSettings) -> Void = { _ in }
     ) -> Bench {
         var settings = ShardSettings()
@@ -17,7 +17,7 @@ struct GroupTests {
     }
 
     /// What a member was given: its numbers to acknowledge, in order.
-    private final class Member {
+    final class Member {
         let client: ConnectionID
         var numbers: [UInt64] = []
 
@@ -26,7 +26,7 @@ struct GroupTests {
         }
     }
 
-    private func join(_ bench: Bench, _ index: UInt32, acknowledges: Bool = false) -> Member {
+    func join(_ bench: Bench, _ index: UInt32, acknowledges: Bool = false) -> Member {
         let member = Member(bench.open(index))
         let before = bench.onNotice
         bench.onNotice = { connection, notice in
@@ -43,12 +43,12 @@ struct GroupTests {
         return member
     }
 
-    private func given(_ bench: Bench, _ member: Member) -> [String] {
+    func given(_ bench: Bench, _ member: Member) -> [String] {
         bench.lines(member.client).filter { $0.hasPrefix("work ") }
     }
 
-    private func far(_ session: String, acknowledges: Bool = false) -> PresenceChange {
-        let key = PresenceKey(.worker, in: topic("work"), connection: session)
+    func far(_ session: String, of name: String = "work", acknowledges: Bool = false) -> PresenceChange {
+        let key = PresenceKey(.worker, in: topic(name), connection: session)
         var state = ByteWriter()
         for number: UInt64 in [3, 7, 1] { state.varint(number) }
         state.u8(acknowledges ? 1 : 0)
@@ -57,7 +57,7 @@ struct GroupTests {
         return .set(key, PresenceEntry(user: "", since: WallTime(milliseconds: 1), state: state.bytes))
     }
 
-    private func records(_ bench: Bench) -> [String] {
+    func records(_ bench: Bench) -> [String] {
         bench.ledger.records.compactMap(\.record.message).filter { $0.topic == topic("$groups") }
             .map { String(decoding: $0.payload, as: UTF8.self) }
     }
@@ -243,50 +243,6 @@ struct GroupTests {
         }
     }
 
-    @Test("give out what a node has left that is gone, and nothing of one that lives")
-    func takeover() {
-        let bench = bench()
-        bench.create("work")
-        let peer = TestLedger.origin(2)
-        bench.run { $0.peersChanged([peer], at: bench.now, into: &$1) }
-        bench.wait(.seconds(10))
-        let member = join(bench, 0, acknowledges: true)
-        _ = bench.lines(member.client)
-        bench.ledger.publishRemotely(topic("work"), "theirs")
-        bench.deliver()
-        bench.wait(.seconds(60))
-        #expect(given(bench, member).isEmpty)
-        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
-        bench.wait(.seconds(2))
-        bench.settle()
-        #expect(given(bench, member) == ["work work B:1 theirs of g attempt 1"])
-        // It comes back as another run, and has its next messages to give out itself.
-        let again = Origin(node: peer.node, epoch: Epoch(rawValue: 9 << 16))
-        bench.run { $0.peersChanged([again], at: bench.now, into: &$1) }
-        bench.wait(.seconds(2))
-        bench.settle()
-        #expect(given(bench, member).count <= 1)
-    }
-
-    @Test("give out what came while a node was back for a moment")
-    func flapping() {
-        let bench = bench()
-        bench.create("work")
-        let peer = TestLedger.origin(2)
-        bench.run { $0.peersChanged([peer], at: bench.now, into: &$1) }
-        bench.wait(.seconds(10))
-        let member = join(bench, 0, acknowledges: true)
-        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
-        bench.wait(.seconds(2))
-        bench.run { $0.peersChanged([peer], at: bench.now, into: &$1) }
-        bench.publishRemotely("work", "theirs")
-        _ = bench.lines(member.client)
-        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
-        bench.wait(.seconds(3))
-        bench.settle()
-        #expect(given(bench, member) == ["work work B:1 theirs of g attempt 1"])
-    }
-
     @Test("go on after a restart where they had come")
     func restart() {
         let ledger = TestLedger()
@@ -325,6 +281,34 @@ struct GroupTests {
         #expect(bench.lines(client).map { $0.prefix(22) } == ["refused NOT_SUPPORTED:"])
     }
 
+    @Test("that acknowledge need a topic whose dead letters can have a name")
+    func longNames() {
+        let bench = bench()
+        let (longest, tooLong) = (String(repeating: "x", count: 249), String(repeating: "y", count: 250))
+        bench.create(longest)
+        bench.create(tooLong)
+        let client = bench.open(0)
+        _ = bench.lines(client)
+        bench.send(.follow(tooLong, group: Command.GroupWish(name: "g", acknowledges: true)), from: client)
+        let told = bench.lines(client)
+        #expect(told.count == 1 && told[0].hasPrefix("refused NOT_SUPPORTED: the topic's name has 250 bytes:"))
+        #expect(told[0].contains("at most 249"))
+        for (name, acknowledges) in [(tooLong, false), (longest, true)] {
+            bench.send(.follow(name, group: Command.GroupWish(name: "g", acknowledges: acknowledges)), from: client)
+            bench.replicate()
+            _ = bench.announced()
+            bench.settle()
+            #expect(bench.lines(client) == ["subscribed \(name) {}"])
+        }
+        // A record of such a group, whoever wrote it, is none.
+        bench.ledger.publishRemotely(
+            topic("$groups"), #"{"topic":"\#(tooLong)","group":"g","generation":1,"start":"","done":""}"#)
+        bench.tellPresence([far("far", of: tooLong, acknowledges: true)])
+        bench.publish(tooLong, "1")
+        bench.deliver()
+        #expect(bench.errands.isEmpty)
+    }
+
     @Test("have dead letters that whoever may read the topic may read")
     func deadLetterAccess() {
         let bench = bench()
@@ -344,13 +328,13 @@ struct GroupTests {
 
 extension Bench {
     /// A peer's message, which this node does not give out while the peer lives.
-    fileprivate func publishRemotely(_ name: String, _ payload: String) {
+    func publishRemotely(_ name: String, _ payload: String) {
         ledger.publishRemotely(topic(name), payload)
         deliver()
     }
 
     /// Lets everything be on the disks of a majority, and what waits for that go on.
-    fileprivate func replicate() {
+    func replicate() {
         run { $0.replicated(through: ledger.sequence, into: &$1) }
         durable()
         wait(.zero)

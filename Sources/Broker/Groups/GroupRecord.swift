@@ -29,10 +29,10 @@ struct GroupRecord: Equatable {
         self.done = done
     }
 
-    /// Reads a message of `$groups`; nil for anything else.
+    /// Reads a message of `$groups`; nil for anything else, and for a group of a topic that can have no dead letters.
     init?(_ payload: [UInt8]) {
         guard let view = try? JSONView(parsing: payload), let name = view["topic"]?.string,
-            let topic = try? TopicName(name), let group = view["group"]?.string,
+            let topic = try? TopicName(name), topic.deadLetters != nil, let group = view["group"]?.string,
             let generation = view["generation"]?.unsigned.flatMap(UInt32.init(exactly:)),
             let start = view["start"]?.string, let done = view["done"]?.string
         else { return nil }

@@ -5,9 +5,6 @@ import Model
 // may read the one that it comes from may read, too.
 
 extension Shard {
-    /// The topic of a topic's dead letters.
-    static func deadLetters(of topic: TopicName) -> String { TopicName.deadLetterPrefix + topic.text }
-
     mutating func writeDeadLetters(ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]) {
         let letters = deadLetters
         deadLetters = []
@@ -36,7 +33,7 @@ extension Shard {
     private mutating func deadLetterTopic(
         of topic: TopicName, ledger: any Ledger, at now: Now, into effects: inout [ShardEffect]
     ) -> TopicName? {
-        guard let name = try? TopicName(Self.deadLetters(of: topic)) else {
+        guard let name = topic.deadLetters else {
             preconditionFailure("a group acknowledges only where its dead letters have a name")
         }
         if find(name, ledger: ledger, at: now, into: &effects) != nil { return name }

@@ -17,7 +17,7 @@ extension Shard {
     ) {
         let topic = addTopic(TopicState(definition, heads: heads, lastSequence: deliveredThrough))
         startCrews(of: definition.name, at: now, into: &effects)
-        if let name = try? TopicName(Self.deadLetters(of: definition.name)), let letters = topicIndexes[name] {
+        if let name = definition.name.deadLetters, let letters = topicIndexes[name] {
             checkReaders(of: letters, into: &effects)
         }
         joinFollowersOfWildcards(topic, newAt: now, into: &effects)
@@ -32,7 +32,7 @@ extension Shard {
                 || before.groups != definition.groups
         else { return }
         checkReaders(of: topic, into: &effects)
-        if let name = try? TopicName(Self.deadLetters(of: definition.name)), let letters = topicIndexes[name] {
+        if let name = definition.name.deadLetters, let letters = topicIndexes[name] {
             checkReaders(of: letters, into: &effects)
         }
         joinFollowersOfWildcards(topic, newAt: nil, into: &effects)

@@ -31,10 +31,14 @@ extension Shard {
                     "topic \"\(name)\" is kept in memory: \"group\" goes without \"ack\" there, since nothing would be left to "
                         + "give out again")
             }
-            guard (try? TopicName(Self.deadLetters(of: name))) != nil, !name.isSystem else {
+            guard !name.isSystem else {
+                return .notSupported("topic \"\(name)\" is one of the system's: \"group\" goes without \"ack\" there")
+            }
+            guard name.deadLetters != nil else {
                 return .notSupported(
-                    "topic \"\(name)\" has a name of the system's, or too long a one for its dead letters: \"group\" goes "
-                        + "without \"ack\" there")
+                    "the topic's name has \(name.text.utf8.count) bytes: \"group\" goes with \"ack\" where it has at most "
+                        + "\(TopicName.maximumLengthWithDeadLetters), since dead letters go to "
+                        + "\"\(TopicName.deadLetterPrefix)\" followed by the name")
             }
             guard knownGroups[key] != nil || knownGroups.count < settings.groups else {
                 return .presenceLimit(settings.groups)

@@ -23,10 +23,18 @@ package struct TopicName: Hashable, Comparable, Sendable, CustomStringConvertibl
     /// What the name of a topic of dead letters begins with; the rest is the topic that they come from.
     package static let deadLetterPrefix = "$dead/"
 
+    /// The longest name of a topic that can have dead letters, in bytes of UTF-8.
+    package static let maximumLengthWithDeadLetters = maximumLength - deadLetterPrefix.utf8.count
+
+    /// The topic that keeps this one's dead letters; nil where its name would be longer than ``maximumLength``.
+    package var deadLetters: TopicName? {
+        text.utf8.count <= Self.maximumLengthWithDeadLetters ? TopicName(checked: Self.deadLetterPrefix + text) : nil
+    }
+
     /// The topic whose dead letters are kept under this name; nil for other names.
     package var deadLetterSource: TopicName? {
-        guard text.hasPrefix(Self.deadLetterPrefix) else { return nil }
-        return try? TopicName(String(text.dropFirst(Self.deadLetterPrefix.count)))
+        guard text.hasPrefix(Self.deadLetterPrefix), text.utf8.count > Self.deadLetterPrefix.utf8.count else { return nil }
+        return TopicName(checked: String(text.dropFirst(Self.deadLetterPrefix.count)))
     }
 
     package var description: String { text }
