@@ -143,7 +143,6 @@ extension GraphQLObject {
         guard let message = item.record.message else { preconditionFailure("only messages are delivered") }
         let partition = item.record.partition(of: message)
         return switch field {
-        case "id": .text(MessageIdentifier.text(partition.origin, item.record.time))
         case "topic": .text(message.topic.text)
         case "event": .text(message.event)
         case "data": .json(message.payload)
@@ -151,10 +150,7 @@ extension GraphQLObject {
         case "user": .text(message.publisher.isEmpty ? nil : message.publisher)
         case "key": .text(message.key)
         case "messageId": .text(message.messageID)
-        case "partition": .text(partition.description)
-        case "offset": .number(message.offset)
-        case "timestamp": .text(Timestamp.text(item.record.time.wall))
-        default: unknown(field)
+        default: place(field, partition, message.offset, item.record.time)
         }
     }
 
@@ -169,11 +165,20 @@ extension GraphQLObject {
 
     private static func receipt(_ field: String, _ receipt: Receipt, _ level: Acknowledgement) -> GraphQLResolved {
         switch field {
-        case "id": .text(MessageIdentifier.text(receipt.partition.origin, receipt.time))
-        case "partition": .text(receipt.partition.description)
-        case "offset": .number(receipt.offset)
-        case "timestamp": .text(Timestamp.text(receipt.time.wall))
         case "ack": .text(level.rawValue.uppercased())
+        default: place(field, receipt.partition, receipt.offset, receipt.time)
+        }
+    }
+
+    /// Where a message stands: what its event and its publisher's receipt both say.
+    private static func place(
+        _ field: String, _ partition: Partition, _ offset: UInt64, _ time: HybridTime
+    ) -> GraphQLResolved {
+        switch field {
+        case "id": .text(MessageIdentifier.text(partition.origin, time))
+        case "partition": .text(partition.description)
+        case "offset": .number(offset)
+        case "timestamp": .text(Timestamp.text(time.wall))
         default: unknown(field)
         }
     }
