@@ -135,7 +135,7 @@ let refusals: [Refusal] = {
         .subscriptionLimit(3), .queryWrong("wrong"), .tableUnknown("chat"), .queryLimit(3), .presenceLimit(3),
         .requestFailed(.nodeBusy),
         .draining, .unavailable("the disk is full"), .memberUnknown("node-9"), .memberNeeded("it lives"),
-        .scheduleUnknown("s"), .scheduleLimit(3), .internal("broken"),
+        .scheduleUnknown("s"), .scheduleLimit(.ids), .internal("broken"),
     ]
     for refusal in all {
         switch refusal {

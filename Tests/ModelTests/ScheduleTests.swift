@@ -151,6 +151,29 @@ struct ScheduleTests {
         #expect(registry.liveSchedules.map(\.id) == ["q", "s"])
     }
 
+    @Test("more is kept from being created by three limits, of which removing one helps against two")
+    func limits() throws {
+        var registry = Registry()
+        var count: UInt64 = 0
+        func merge(_ change: ScheduleChange) {
+            count += 1
+            let origin = Origin(node: NodeID(rawValue: 1), epoch: Epoch(rawValue: 7))
+            registry.merge(change, stamp: Stamp(time: HybridTime(milliseconds: count, counter: 0), origin: origin))
+        }
+        let one = try Self.schedule("one", .interval(.seconds(5)))
+        for number in 1...Schedule.userLimit { merge(.created(try Self.schedule("\(number)", .interval(.seconds(5))))) }
+        #expect(registry.limit(metBy: one, isOfAdmin: false) == .ofUser)
+        #expect(registry.limit(metBy: one, isOfAdmin: true) == nil)
+        merge(.removed(id: "1"))
+        #expect(registry.limit(metBy: one, isOfAdmin: false) == nil)
+        for number in Schedule.userLimit + 1...Schedule.limit + 1 {
+            merge(.created(try Self.schedule("\(number)", .interval(.seconds(5)))))
+        }
+        #expect(registry.limit(metBy: one, isOfAdmin: true) == .ofCluster)
+        for number in 1...Schedule.idLimit { merge(.removed(id: "\(number)")) }
+        #expect(registry.liveSchedules.isEmpty && registry.limit(metBy: one, isOfAdmin: true) == .ids)
+    }
+
     @Test("is the same in every registry, in whatever order and however often its changes come, and stays removed")
     func lattice() throws {
         for seed in 1...200 as ClosedRange<UInt64> {

@@ -50,8 +50,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case memberNeeded(String)
     /// No schedule of the user's has this id.
     case scheduleUnknown(String)
-    /// The cluster has as many schedules as it may.
-    case scheduleLimit(Int)
+    /// The cluster, or the user, has as many schedules as it may, or the cluster has had as many as it can remember.
+    case scheduleLimit(Schedule.Limit)
     /// Nothing that the client did; the text says what failed and holds nothing private.
     case `internal`(String)
 
@@ -118,8 +118,18 @@ package enum Refusal: Error, Equatable, Sendable {
         case .draining: "this node is stopping: use another one"
         case .unavailable(let reason), .memberUnknown(let reason), .memberNeeded(let reason): reason
         case .scheduleUnknown(let id): "there is no schedule \"\(id)\" of yours"
-        case .scheduleLimit(let limit): "no more than \(limit) schedules are taken, of a user or of all: remove one first"
+        case .scheduleLimit(let limit): Self.sentence(limit)
         case .internal(let reason): reason
+        }
+    }
+
+    private static func sentence(_ limit: Schedule.Limit) -> String {
+        switch limit {
+        case .ofCluster: "the cluster has \(limit.count) schedules, as many as it may: remove one first"
+        case .ofUser: "you have \(limit.count) schedules, as many as one user may: remove one first"
+        case .ids:
+            "the cluster has had \(limit.count) schedules and takes no more: it remembers the ids of removed ones for good, "
+                + "so that none comes back, and removing one makes no room"
         }
     }
 }

@@ -78,6 +78,17 @@ package struct Registry: Equatable, Sendable {
             .sorted { ($0.created.milliseconds, $0.id) < ($1.created.milliseconds, $1.id) }
     }
 
+    /// The limit that keeps one schedule more from being created; nil where there is room.
+    ///
+    /// - Parameter isOfAdmin: whether its creator may have more than others.
+    package func limit(metBy schedule: Schedule, isOfAdmin: Bool) -> Schedule.Limit? {
+        let live = liveSchedules
+        if live.count >= Schedule.Limit.ofCluster.count { return .ofCluster }
+        if schedules.count >= Schedule.Limit.ids.count { return .ids }
+        guard !isOfAdmin else { return nil }
+        return live.count { $0.creator.user == schedule.creator.user } < Schedule.Limit.ofUser.count ? nil : .ofUser
+    }
+
     /// The entries in the order of their names.
     package var sortedEntries: [TopicEntry] { entries.values.sorted { $0.name < $1.name } }
 

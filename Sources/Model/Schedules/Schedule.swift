@@ -31,6 +31,21 @@ package struct Schedule: Equatable, Sendable {
     package static let (limit, userLimit) = (1_000, 100)
     /// The most ids that a cluster remembers, of removed schedules too: those never come back.
     package static let idLimit = 100_000
+    /// Which of these is met.
+    package enum Limit: Equatable, Sendable {
+        case ofCluster
+        case ofUser
+        case ids
+
+        /// How many there may be.
+        package var count: Int {
+            switch self {
+            case .ofCluster: Schedule.limit
+            case .ofUser: Schedule.userLimit
+            case .ids: Schedule.idLimit
+            }
+        }
+    }
     /// The most bytes of one schedule, with the names of its creator's groups, roles and topics.
     package static let bytes = 16_384
 

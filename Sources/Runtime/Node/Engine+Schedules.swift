@@ -22,12 +22,8 @@ extension Engine {
     /// Why a schedule more is not taken.
     private static func refusal(of change: ScheduleChange, _ registry: Registry) -> Refusal? {
         guard case .created(let schedule) = change else { return nil }
-        let live = registry.liveSchedules
-        guard live.count < Schedule.limit else { return .scheduleLimit(Schedule.limit) }
-        guard registry.schedules.count < Schedule.idLimit else { return .scheduleLimit(Schedule.idLimit) }
-        guard !schedule.creator.roles.contains(AccessPolicy.admin) else { return nil }
-        let own = live.count { $0.creator.user == schedule.creator.user }
-        return own < Schedule.userLimit ? nil : .scheduleLimit(Schedule.userLimit)
+        return registry.limit(metBy: schedule, isOfAdmin: schedule.creator.roles.contains(AccessPolicy.admin))
+            .map { .scheduleLimit($0) }
     }
 
     private func write(_ change: ScheduleChange) async -> Result<Void, Refusal> {

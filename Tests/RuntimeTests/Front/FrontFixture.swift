@@ -139,7 +139,7 @@ final class LoneNode: NodeServices {
 
     func schedules() -> [Schedule] { [] }
 
-    func addSchedule(_ schedule: Schedule) async -> Result<Schedule, Refusal> { .failure(.scheduleLimit(0)) }
+    func addSchedule(_ schedule: Schedule) async -> Result<Schedule, Refusal> { .failure(.scheduleLimit(.ofCluster)) }
 
     func removeSchedule(_ id: String) async -> Result<Void, Refusal> { .failure(.scheduleUnknown(id)) }
 
