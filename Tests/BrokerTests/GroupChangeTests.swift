@@ -48,4 +48,57 @@ extension GroupTests {
         bench.settle()
         #expect(given(bench, member) == ["work work B:1 theirs of g attempt 1"])
     }
+
+    @Test("give out what a dead node has left though another comes and goes, and nothing of that one's")
+    func restless() {
+        /// What a member here is given of the dead node's, and of the other's while it is there every other half second.
+        func outcome(flapping: Bool, _ number: UInt64) -> [String] {
+            let bench = bench()
+            bench.create("work")
+            let (dead, other) = (TestLedger.origin(2), TestLedger.origin(number))
+            bench.run { $0.peersChanged([dead, other], at: bench.now, into: &$1) }
+            bench.wait(.seconds(10))
+            let member = join(bench, 0, acknowledges: true)
+            _ = bench.lines(member.client)
+            bench.publishRemotely("work", "left")
+            bench.ledger.publishRemotely(topic("work"), "kept", from: number)
+            bench.deliver()
+            for half in 0..<20 {
+                let peers = half % 2 == 0 && flapping ? [] : [other]
+                bench.run { $0.peersChanged(peers, at: bench.now, into: &$1) }
+                bench.wait(.milliseconds(500))
+                bench.settle()
+            }
+            return given(bench, member)
+        }
+        // Whether it is this node that gives it out is the hash's to say, of which some make it the other.
+        let numbers: ClosedRange<UInt64> = 3...12
+        let calm = numbers.map { outcome(flapping: false, $0) }
+        #expect(Set(calm) == [[], ["work work B:1 left of g attempt 1"]])
+        #expect(numbers.map { outcome(flapping: true, $0) } == calm)
+    }
+
+    @Test("count a node as gone when it has been so for the delay, whatever another does")
+    func goneAtLast() {
+        let bench = bench()
+        bench.create("work")
+        let (first, other) = (TestLedger.origin(2), TestLedger.origin(3))
+        bench.run { $0.peersChanged([first, other], at: bench.now, into: &$1) }
+        bench.wait(.seconds(10))
+        let member = join(bench, 0, acknowledges: true)
+        _ = bench.lines(member.client)
+        bench.publishRemotely("work", "theirs")
+        // The other has gone already when the first one's coming and going is at its limit, and stays so.
+        for half in 0..<9 {
+            bench.run { $0.peersChanged(half % 2 == 0 ? [other] : [first, other], at: bench.now, into: &$1) }
+            bench.wait(.milliseconds(500))
+        }
+        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
+        bench.wait(.milliseconds(600))
+        bench.settle()
+        #expect(given(bench, member).isEmpty)
+        bench.wait(.milliseconds(600))
+        bench.settle()
+        #expect(given(bench, member) == ["work work B:1 theirs of g attempt 1"])
+    }
 }

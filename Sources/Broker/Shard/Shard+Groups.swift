@@ -8,18 +8,10 @@ extension Shard {
     /// Begins to work: reads how far groups have come.
     package mutating func begin(at now: Now, into effects: inout [ShardEffect]) {
         takeoverAt = now.monotonic + settings.firstTakeover
+        takeoverLimit = takeoverAt + settings.takeoverPatience
         awaitGroups(until: takeoverAt)
         if topicIndexes[GroupRecord.topic] == nil { return groupsAreKnown(at: now, into: &effects) }
         readGroupRecords(into: &effects)
-    }
-
-    /// Which runs of other nodes are alive and reached: they give out their messages themselves.
-    package mutating func peersChanged(_ peers: [Origin], at now: Now, into effects: inout [ShardEffect]) {
-        self.peers = Set(peers)
-        returned.formUnion(self.peers.subtracting(settledPeers ?? []))
-        let due = now.monotonic + settings.takeoverDelay
-        takeoverAt = takeoverAt == .distantFuture ? due : max(takeoverAt, due)
-        awaitGroups(until: takeoverAt)
     }
 
     // MARK: Members

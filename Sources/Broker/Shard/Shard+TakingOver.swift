@@ -4,6 +4,22 @@ import Model
 // every node's reckoning, from where the group is known to have come.
 
 extension Shard {
+    /// Which runs of other nodes are alive and reached: they give out their messages themselves.
+    ///
+    /// What that means for the work of those that are gone is settled when nothing has changed for ``takeoverDelay``, so that
+    /// all nodes settle the same; but a node that comes and goes does not put it off for longer than ``takeoverPatience``.
+    package mutating func peersChanged(_ peers: [Origin], at now: Now, into effects: inout [ShardEffect]) {
+        let (before, settled) = (self.peers, settledPeers ?? [])
+        self.peers = Set(peers)
+        for peer in self.peers { wentAt[peer] = nil }
+        for peer in before.subtracting(self.peers) where settled.contains(peer) { wentAt[peer] = now.monotonic }
+        returned.formUnion(self.peers.subtracting(settled))
+        if takeoverAt == .distantFuture { takeoverLimit = now.monotonic + settings.takeoverPatience }
+        let due = min(now.monotonic + settings.takeoverDelay, takeoverLimit)
+        takeoverAt = takeoverAt == .distantFuture ? due : max(takeoverAt, due)
+        awaitGroups(until: takeoverAt)
+    }
+
     /// Whether this node gives out a partition's messages: its own, and what others have left to it.
     func gives(_ partition: Partition, of key: GroupKey) -> Bool {
         // A run that has just been met gives out its own from its first message on.
@@ -30,15 +46,15 @@ extension Shard {
         for key in dispatchers.keys where key.acknowledges {
             given[key] = Set(partitions(of: key).filter { gives($0, of: key, among: before) })
         }
-        settledPeers = peers
+        settledPeers = peers.union(justGone(at: now))
         let returned = self.returned
         self.returned = []
         guard before != settledPeers || !returned.isEmpty else { return }
         // What a run that is gone has given to members here is given out again by another.
         for connection in duties.keys.sorted() {
-            edit(connection) { [place, peers] duties in
+            edit(connection) { [place, living = settledPeers ?? []] duties in
                 duties.work = duties.work.filter {
-                    $0.value.id.origin == place.origin || peers.contains($0.value.id.origin)
+                    $0.value.id.origin == place.origin || living.contains($0.value.id.origin)
                 }
             }
         }
@@ -49,6 +65,19 @@ extension Shard {
             release(key, given[key]!.subtracting(now).union(stale))
             rewind(key, now.subtracting(given[key]!.subtracting(stale)))
         }
+    }
+
+    /// The settled runs that went less than the delay ago, which other changes brought before its time: they count as
+    /// living until it is over.
+    private mutating func justGone(at now: Now) -> [Origin] {
+        let gone = wentAt.filter { $0.value + settings.takeoverDelay > now.monotonic }
+        wentAt = gone
+        if let first = gone.values.min() {
+            takeoverAt = first + settings.takeoverDelay
+            takeoverLimit = takeoverAt
+            awaitGroups(until: takeoverAt)
+        }
+        return gone.keys.sorted()
     }
 
     private func partitions(of key: GroupKey) -> Set<Partition> {

@@ -75,12 +75,16 @@ package struct Shard {
     /// knows enough.
     var peers: Set<Origin> = []
     var settledPeers: Set<Origin>?
+    /// When those of the settled runs went that are not among the peers.
+    var wentAt: [Origin: MonotonicTime] = [:]
     /// Runs that were among the peers since then, if only for a moment: what they give out was passed over here.
     var returned: Set<Origin> = []
     /// What members have settled, of which their nodes could not be told yet.
     var untold: [(id: WorkID, session: String)] = []
     /// When the one becomes the other.
     var takeoverAt = MonotonicTime.distantFuture
+    /// Up to when comings and goings may put that off.
+    var takeoverLimit = MonotonicTime.distantFuture
     /// When what groups have settled is written.
     var recordsAt = MonotonicTime.distantFuture
     /// How many messages of `$groups` were merged.

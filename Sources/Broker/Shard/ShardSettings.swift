@@ -82,7 +82,9 @@ package struct ShardSettings: Sendable {
     package var groupRetry: Duration = .seconds(1)
     /// How long after a node came or went its share of groups is taken over or left; default 1 s.
     package var takeoverDelay: Duration = .seconds(1)
-    /// The same at the start, when others have still to be met; default 5 s.
+    /// For how long more comings and goings may put that off; default 5 s.
+    package var takeoverPatience: Duration = .seconds(5)
+    /// The delay at the start, when others have still to be met; default 5 s.
     package var firstTakeover: Duration = .seconds(5)
     /// After how many messages of `$groups` about others a group's record is written again, so that it does not leave the
     /// topic; default 10,000.
