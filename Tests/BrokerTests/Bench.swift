@@ -25,6 +25,8 @@ final class Bench {
     var errands: [(errand: Errand, node: NodeID, loop: Int)] = []
     /// What this loop has to tell itself.
     private var ownErrands: [Errand] = []
+    /// Which of that is lost on its way.
+    var losesErrand: (Errand) -> Bool = { _ in false }
     /// What was announced since the test last looked.
     private var changes: [PresenceChange] = []
     private var presences: [PresenceKey: PresenceEntry] = [:]
@@ -189,7 +191,7 @@ final class Bench {
         case .confirmAnnouncements(let id): interests.append((id, [], []))
         case .errand(let errand, ledger.home.node, let loop):
             precondition(loop == 0, "there is one loop")
-            ownErrands.append(errand)
+            if !losesErrand(errand) { ownErrands.append(errand) }
         case .errand(let errand, let node, let loop): errands.append((errand, node, loop))
         case .presence(let id, let name, let limit): listPresence(id, name, limit)
         case .hold(let connection): heard[connection, default: []].append("held")

@@ -101,4 +101,76 @@ extension GroupTests {
         bench.settle()
         #expect(given(bench, member) == ["work work B:1 theirs of g attempt 1"])
     }
+
+    @Test("leave a member what it has when it joins again with another time to acknowledge")
+    func anotherTime() {
+        let bench = bench()
+        bench.create("work")
+        let member = join(bench, 0, acknowledges: true)
+        bench.publish("work", "1")
+        bench.deliver()
+        #expect(given(bench, member) == ["work work A:1 1 of g attempt 1"])
+        let wish = Command.GroupWish(name: "g", acknowledges: true, patience: .seconds(5))
+        bench.send(.follow("work", group: wish), from: member.client)
+        bench.replicate()
+        #expect(bench.announced() == ["set worker work s0"])
+        bench.settle()
+        #expect(given(bench, member).isEmpty && member.numbers.count == 1)
+        // The new time holds for what it is given from now on.
+        bench.wait(.seconds(6))
+        #expect(given(bench, member).isEmpty)
+        bench.publish("work", "2")
+        bench.deliver()
+        #expect(given(bench, member) == ["work work A:2 2 of g attempt 1"])
+        bench.wait(.seconds(6))
+        #expect(given(bench, member) == ["work work A:2 2 of g attempt 2"])
+        for number in [member.numbers[0], member.numbers[2]] { bench.send(.acknowledge(number), from: member.client) }
+        #expect(bench.lines(member.client) == ["acknowledged", "acknowledged"])
+        bench.wait(.seconds(300))
+        #expect(given(bench, member).isEmpty)
+    }
+
+    @Test("take from a member what it has when it goes over to another group of the topic")
+    func anotherGroup() {
+        let bench = bench()
+        bench.create("work")
+        let member = join(bench, 0, acknowledges: true)
+        bench.publish("work", "1")
+        bench.deliver()
+        let other = join(bench, 1, acknowledges: true)
+        _ = bench.lines(other.client)
+        bench.send(.follow("work", group: Command.GroupWish(name: "h", acknowledges: true)), from: member.client)
+        bench.replicate()
+        _ = bench.announced()
+        bench.settle()
+        #expect(given(bench, other) == ["work work A:1 1 of g attempt 2"])
+        _ = bench.lines(member.client)
+        bench.send(.acknowledge(member.numbers[0]), from: member.client)
+        #expect(bench.lines(member.client).map { $0.prefix(24) } == ["refused INVALID_MESSAGE:"])
+    }
+
+    @Test("let a member go on to whom it could not be said that its time was over")
+    func lostRecalls() {
+        let bench = bench {
+            $0.openRequestsPerConnection = 2
+            $0.groupAttempts = 1_000
+        }
+        bench.losesErrand = { if case .recalled = $0 { true } else { false } }
+        bench.create("work")
+        let member = join(bench, 0, acknowledges: true)
+        for number in 1...2 { bench.publish("work", "\(number)") }
+        bench.deliver()
+        for attempt in 1...50 {
+            // Nothing of the attempts before is in the way of this one, nor counts as having been acknowledged.
+            let shown = given(bench, member).sorted()
+            #expect(shown == (1...2).map { "work work A:\($0) \($0) of g attempt \(attempt)" })
+            bench.wait(.seconds(30))
+        }
+        let (late, last) = (member.numbers.dropLast(2), member.numbers.suffix(2))
+        for number in late { bench.send(.acknowledge(number), from: member.client) }
+        let told = bench.lines(member.client).filter { !$0.hasPrefix("work ") }
+        #expect(told.count == late.count && told.allSatisfy { $0.hasPrefix("refused INVALID_MESSAGE:") })
+        for number in last { bench.send(.acknowledge(number), from: member.client) }
+        #expect(bench.lines(member.client) == ["acknowledged", "acknowledged"])
+    }
 }

@@ -45,7 +45,7 @@ package struct GroupKey: Hashable, Comparable, Sendable {
 struct Worker {
     let station: Station
     /// How long it has to acknowledge a message.
-    let patience: Duration
+    var patience: Duration
     /// How many messages it has and has not settled, and their bytes.
     var load = 0
     var bytes = 0

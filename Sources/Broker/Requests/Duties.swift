@@ -21,7 +21,9 @@ struct Duties {
     /// A connection's place in a group.
     struct Membership {
         let key: GroupKey
-        let announcement: [UInt8]
+        var announcement: [UInt8]
+        /// The longest time to acknowledge a message that it has asked for.
+        var patience: Duration
         /// Whether the subscription is live, so that it may be given something.
         var isLive = false
         /// The last offsets that it was told of.
@@ -32,6 +34,8 @@ struct Duties {
     struct OpenWork {
         let id: WorkID
         let topic: TopicName
+        /// From then on whoever gave it has given it to another, whether or not it could say so.
+        let deadline: MonotonicTime
     }
 
     /// What a connection takes on in one topic.

@@ -18,10 +18,13 @@ extension Shard {
 
     /// A member of a group came or went, on whichever node.
     mutating func workerChanged(_ event: PresenceEvent, at now: Now, into effects: inout [ShardEffect]) {
+        let announcement = event.what == .left ? nil : WorkerAnnouncement(event)
+        if let announcement, workerGroups[event.key] == announcement.key {
+            // What it has it keeps, for as long as it was given it.
+            return setPatience(announcement)
+        }
         if let key = workerGroups.removeValue(forKey: event.key) { removeWorker(event.key.connection, of: key, at: now, into: &effects) }
-        guard event.what != .left, let announcement = WorkerAnnouncement(event),
-            announcement.key.loop(of: place.loops) == place.loop
-        else { return }
+        guard let announcement, announcement.key.loop(of: place.loops) == place.loop else { return }
         let key = announcement.key
         workerGroups[event.key] = key
         crews[key, default: []].append(Worker(station: announcement.station, patience: announcement.patience))
@@ -33,6 +36,17 @@ extension Shard {
             dispatchers[key]!.workers.append(crews[key]!.last!)
         }
         dispatch(key, at: now, into: &effects)
+    }
+
+    /// A member has joined its group again, and wants another time to acknowledge.
+    private mutating func setPatience(_ announcement: WorkerAnnouncement) {
+        let (key, station) = (announcement.key, announcement.station)
+        if let crew = crews[key], let member = crew.firstIndex(where: { $0.station == station }) {
+            crews[key]![member].patience = announcement.patience
+        }
+        if let dispatcher = dispatchers[key], let member = dispatcher.workers.firstIndex(where: { $0.station == station }) {
+            dispatchers[key]!.workers[member].patience = announcement.patience
+        }
     }
 
     private mutating func removeWorker(

@@ -73,7 +73,7 @@ extension Shard {
             effects.append(.verify(connection, reference, token: token))
         case .request(let ask): self.request(ask, reference, slot, ledger: ledger, at: now, into: &effects)
         case .reply(let reply): self.reply(reply, reference, slot, into: &effects)
-        case .acknowledge(let number): acknowledge(number, reference, slot, into: &effects)
+        case .acknowledge(let number): acknowledge(number, reference, slot, at: now, into: &effects)
         case .cluster, .figures, .followFigures:
             askForReport(request.command, reference, slot, at: now, into: &effects)
         case .ping: answer(.pong, connection, reference, into: &effects)

@@ -107,8 +107,18 @@ extension Shard {
         let before = duties[session.connection]?.groups[name]
         guard before?.announcement != announcement.encoded else { return }
         if before == nil { presenceCount += 1 }
-        duties[session.connection, default: Duties()].groups[name] = Duties.Membership(
-            key: key, announcement: announcement.encoded)
+        if duties[session.connection] == nil { duties[session.connection] = Duties() }
+        edit(session.connection) { duties in
+            if before?.key == key {
+                duties.groups[name]!.announcement = announcement.encoded
+                duties.groups[name]!.patience = max(duties.groups[name]!.patience, wish.patience)
+            } else {
+                // What it had of another group goes to others.
+                duties.work = duties.work.filter { $0.value.topic != name }
+                duties.groups[name] = Duties.Membership(
+                    key: key, announcement: announcement.encoded, patience: wish.patience)
+            }
+        }
         let entry = PresenceEntry(user: session.principal.user, since: now.wall, state: announcement.encoded)
         effects.append(.announce([.set(PresenceKey(.worker, in: name, connection: session.name), entry)]))
     }
@@ -151,6 +161,9 @@ extension Shard {
         func send(_ errand: Errand) {
             effects.append(.errand(errand, to: work.id.origin.node, loop: work.id.loop))
         }
+        if let open = duties[connection]?.work, open.count >= settings.openRequestsPerConnection {
+            edit(connection) { $0.work = $0.work.filter { $0.value.deadline > now.monotonic } }
+        }
         guard let slot = slot(of: connection), sessions[slot]!.name == work.session,
             let membership = duties[connection]?.groups[name], membership.isLive, membership.key == work.key,
             !sessions[slot]!.isCongested, duties[connection]!.work.count < settings.openRequestsPerConnection
@@ -158,7 +171,8 @@ extension Shard {
         var number: UInt64?
         if work.key.acknowledges {
             number = nextNumber()
-            duties[connection]!.work[number!] = Duties.OpenWork(id: work.id, topic: name)
+            duties[connection]!.work[number!] = Duties.OpenWork(
+                id: work.id, topic: name, deadline: now.monotonic + membership.patience)
         } else {
             send(.workSettled(work.id, from: work.session))
         }
@@ -197,10 +211,10 @@ extension Shard {
     }
 
     mutating func acknowledge(
-        _ number: UInt64, _ reference: RequestReference, _ slot: Int, into effects: inout [ShardEffect]
+        _ number: UInt64, _ reference: RequestReference, _ slot: Int, at now: Now, into effects: inout [ShardEffect]
     ) {
         let session = sessions[slot]!
-        guard let work = duties[session.connection]?.work[number] else {
+        guard let work = duties[session.connection]?.work[number], work.deadline > now.monotonic else {
             let refusal = Refusal.invalidMessage(
                 "\"ackId\" names no message that waits for this connection's acknowledgement: it was acknowledged, or its "
                     + "time was over and it goes to another member")
