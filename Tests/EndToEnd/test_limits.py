@@ -1,6 +1,9 @@
 """Every limit that an operator sets, met by real clients of a real node: what they are told, and what is counted."""
 
+import http.client
+import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,47 @@ def test_a_client_who_goes_on_too_fast_is_closed_with_1008():
         reset(wire)
         assert closed(node, "rate") == 1
         bystander.ask("list-topic")
+
+
+def test_requests_over_http_have_the_same_budget_on_each_connection():
+    flags = ["--limits-requests-per-second", "2", "--limits-request-burst", "5"]
+    with Cluster(1, *flags) as cluster:
+        node = cluster[0]
+        assert node.call("POST", "/api/v1/topics", {"name": "t"})[0] == 201
+        client = http.client.HTTPConnection(node.front, timeout=LIMIT)
+
+        def ask(method, path, body=None):
+            headers = {"Authorization": f"Bearer {node.token}"} if node.token else {}
+            client.request(method, path, body, headers)
+            answer = client.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+        def publish(number):
+            return ask("POST", "/api/v1/topics/t/messages", json.dumps({"message": number}))
+
+        # Faster than two a second, however slow the machine: one more than the budget is refused, and says when it is not.
+        taken, refusals, number = [], 0, 0
+        begin = time.monotonic()
+        while refusals < 3:
+            assert time.monotonic() - begin < LIMIT, "nothing was refused"
+            status, fields, body = publish(number)
+            if status == 201:
+                taken.append(number)
+                number += 1
+                continue
+            refusals += 1
+            assert (status, int(fields["Retry-After"])) == (429, 1), body
+            assert json.loads(body)["error"]["code"] == "RATE_LIMIT_EXCEEDED"
+            assert ask("GET", "/healthz")[0] == 200, "a probe is not counted"
+            time.sleep(int(fields["Retry-After"]))
+            assert publish(number)[0] == 201, "the time that was said is enough"
+            taken.append(number)
+            number += 1
+        assert len(taken) <= 5 + 2 * (time.monotonic() - begin)
+        assert node.metric("roost_connections_held_total") == 3
+        client.close()
+        page = node.get("/api/v1/topics/t/messages?since=beginning&limit=1000")["data"]["messages"]
+        assert [each["data"] for each in page] == taken, "what was refused was not published"
 
 
 def test_connections_of_the_node_are_limited():

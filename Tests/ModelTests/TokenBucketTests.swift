@@ -27,6 +27,20 @@ struct TokenBucketTests {
         #expect(bucket.debtEnds == .zero + .seconds(1), "nothing is owed")
     }
 
+    @Test("says when there is a token again, to the nanosecond")
+    func waits() {
+        var bucket = TokenBucket(burst: 2, perSecond: 3, at: .zero)
+        #expect(bucket.nextToken == .zero)
+        for _ in 0..<3 { _ = bucket.take(at: .zero) }
+        let due = bucket.nextToken
+        #expect(due == .zero + .nanoseconds(333_333_334))
+        let early = bucket.take(at: due + .nanoseconds(-1))
+        let inTime = bucket.take(at: due)
+        #expect(!early && inTime)
+        _ = bucket.charge(at: due)
+        #expect(bucket.nextToken > bucket.debtEnds, "what is owed comes first")
+    }
+
     @Test("rounds nothing away, and takes a clock that stands still or goes back for no time at all")
     func precision() {
         var bucket = TokenBucket(burst: 1, perSecond: 3, at: .zero)

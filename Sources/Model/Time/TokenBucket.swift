@@ -40,6 +40,12 @@ package struct TokenBucket: Sendable {
         counted + .nanoseconds(level >= 0 ? 0 : (-level + perSecond - 1) / perSecond)
     }
 
+    /// When there is a token to take; a time that has passed where there is one.
+    package var nextToken: MonotonicTime {
+        let missing = Self.token - level
+        return counted + .nanoseconds(missing <= 0 ? 0 : (missing + perSecond - 1) / perSecond)
+    }
+
     private static let token: Int64 = 1_000_000_000
     /// Eight billion tokens; what goes beyond is forgiven.
     private static let deepestDebt: Int64 = 8_000_000_000 * token

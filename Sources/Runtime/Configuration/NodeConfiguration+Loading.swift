@@ -64,6 +64,8 @@ extension FrontSettings {
         trustedProxies = configuration.trustedProxies
         upgradesPerSecond = limits.upgradesPerSecond
         upgradeBurst = limits.upgradeBurst
+        requestsPerSecond = limits.requestsPerSecond
+        requestBurst = limits.requestBurst
         outboundHighMark = limits.outboundBytes
         outboundLowMark = limits.outboundBytes / 4
         headLimit = limits.headBytes

@@ -28,6 +28,8 @@ package struct FrontCounters: Sendable, Equatable {
     package var violations: UInt64 = 0
     /// Connections closed because a message was larger than it may; they are among the violations too.
     package var largeMessages: UInt64 = 0
+    /// Requests over HTTP that were refused because their connection makes too many.
+    package var throttled: UInt64 = 0
     /// HTTP connections closed because nothing was asked on them.
     package var idle: UInt64 = 0
     /// Connections closed because nothing was heard of them.
@@ -55,6 +57,7 @@ package struct FrontCounters: Sendable, Equatable {
         turnedAway += other.turnedAway
         largeHeads += other.largeHeads
         largeMessages += other.largeMessages
+        throttled += other.throttled
         idle += other.idle
         silent += other.silent
         messagesReceived += other.messagesReceived

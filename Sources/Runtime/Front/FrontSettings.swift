@@ -29,6 +29,10 @@ package struct FrontSettings: Sendable {
     package var upgradesPerSecond: Int? = 5_000
     /// How many upgrades the node takes at once. Default 10,000.
     package var upgradeBurst = 10_000
+    /// Requests a second of a connection over HTTP; one more is answered with 429. Default nil, for no limit.
+    package var requestsPerSecond: Int?
+    /// How many of them at once. Default those of one second.
+    package var requestBurst: Int?
     /// Outbound bytes of a connection beyond which it leaves the live stream and is fed from the log. Default 256 KiB.
     package var outboundHighMark = 262_144
     /// Outbound bytes below which it is fed again. Default 64 KiB.

@@ -50,7 +50,8 @@ final class HTTPRelay: ChannelInboundHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         guard setOptions(isHTTP: true, context) else { return }
-        let stream = HTTPStream(parent: context.channel, carrier: self, isSecure: isSecure)
+        let stream = HTTPStream(
+            parent: context.channel, carrier: self, isSecure: isSecure, budget: front.confined?.settings.requestBudget)
         self.stream = stream
         shared.http.take(stream)
         stream.begin()

@@ -34,11 +34,7 @@ struct GraphQLDoor: Sendable {
         } catch let rejected as GraphQLCall.Rejected {
             return .content(isNewer ? .badRequest : .ok, rejected.response, type: type)
         } catch let refusal as Refusal {
-            let status = refusal.status
-            return .content(
-                HTTPResponse.Status(code: status.code, reasonPhrase: status.phrase),
-                GraphQLCall.Rejected(refusal).response, type: type,
-                status.code == 401 ? [.wwwAuthenticate: "Bearer"] : [:])
+            return Self.refusal(refusal, type: type)
         } catch let error as RESTDoor.BodyTooLarge {
             let refusal = Refusal.invalidMessage("the body may have at most \(error.limit) bytes")
             return .content(.contentTooLarge, GraphQLCall.Rejected(refusal).response, type: type)
@@ -46,5 +42,13 @@ struct GraphQLDoor: Sendable {
             let refusal = Refusal.internal("the request could not be read")
             return .content(.internalServerError, GraphQLCall.Rejected(refusal).response, type: type)
         }
+    }
+
+    /// A refusal with its status, as GraphQL tells errors.
+    static func refusal(_ refusal: Refusal, type: String = "application/json; charset=utf-8") -> Response {
+        let status = refusal.status
+        return .content(
+            HTTPResponse.Status(code: status.code, reasonPhrase: status.phrase), GraphQLCall.Rejected(refusal).response,
+            type: type, status.code == 401 ? [.wwwAuthenticate: "Bearer"] : [:])
     }
 }

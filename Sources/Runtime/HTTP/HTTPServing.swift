@@ -47,6 +47,7 @@ struct HTTPServing: Sendable {
         _ request: Request, _ context: RoostContext, _ responder: some HTTPResponder<RoostContext>
     ) async -> Response {
         if request.method == .options { return Response(status: .noContent) }
+        if let refusal = refusalOfExcess(request, context) { return refusal }
         do {
             // RFC 9110 §9.3.2: HEAD is GET without the body.
             var head = request.head
@@ -68,6 +69,18 @@ struct HTTPServing: Sendable {
             logger.error("request failed", metadata: ["error": "\(error)"])
             return .refusal(.internal("the request failed"))
         }
+    }
+
+    /// The answer to a request for which its connection has no budget left, in the shape of its door.
+    private func refusalOfExcess(_ request: Request, _ context: RoostContext) -> Response? {
+        guard let budget = (context.channel as? HTTPStream)?.budget, RequestBudget.counts(request),
+            let delay = budget.charge(at: settings.clock().monotonic)
+        else { return nil }
+        rest.front(of: context).run { $0.counters.throttled += 1 }
+        var response =
+            request.uri.path == "/graphql" ? GraphQLDoor.refusal(.rateLimited) : Response.refusal(.rateLimited)
+        response.headers[.retryAfter] = "\(max(1, (delay.milliseconds + 999) / 1_000))"
+        return response
     }
 
     /// What every response has; and leave for pages of allowed origins to read it.

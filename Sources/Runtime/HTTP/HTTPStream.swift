@@ -27,6 +27,8 @@ final class HTTPStream: Channel, ChannelCore {
     let remoteAddress: SocketAddress?
     /// Whether the connection encrypts.
     let isSecure: Bool
+    /// How many requests it may make; nil for as many as it likes.
+    let budget: RequestBudget?
     private let closing: EventLoopPromise<Void>
     private let carrier: NIOLoopBoundBox<(any HTTPStreamCarrier)?>
     private let isOpen = Atomic(false)
@@ -34,8 +36,9 @@ final class HTTPStream: Channel, ChannelCore {
     private let itsPipeline = Mutex<ChannelPipeline?>(nil)
 
     /// A stream that is not open before ``begin()``; called on the loop of `parent`.
-    init(parent: any Channel, carrier: any HTTPStreamCarrier, isSecure: Bool) {
+    init(parent: any Channel, carrier: any HTTPStreamCarrier, isSecure: Bool, budget: RequestBudget?) {
         self.isSecure = isSecure
+        self.budget = budget
         eventLoop = parent.eventLoop
         self.parent = parent
         localAddress = parent.localAddress

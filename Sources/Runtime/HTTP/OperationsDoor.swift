@@ -69,7 +69,8 @@ extension FrontFigures {
                 ].map { Metric.Sample(Double($1), labels: [.init("reason", $0)]) }),
             Metric(
                 "roost_connections_held_total", .counter,
-                help: "How often a connection was not read because it sent too fast.", shard.holds),
+                help: "How often a connection that sent too fast was not read, or over HTTP was answered with 429.",
+                shard.holds + counters.throttled),
             Metric(
                 "roost_subscriptions_refused_total", .counter,
                 help: "Subscriptions refused because their connection has as many as it may.",

@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import Model
 import Runtime
+import Synchronization
 import Testing
 
 @Suite("REST", .serialized)
@@ -130,6 +131,54 @@ struct RESTTests {
             #expect(
                 [odd].exposition == "# HELP roost_odd_total a\\nb\n# TYPE roost_odd_total counter\n"
                     + "roost_odd_total{who=\"a\\\"b\\\\c\\n\"} 0.5\n")
+        }
+    }
+
+    @Test("refuses what a connection asks beyond its budget, says when to come again, and goes on with it then")
+    func budget() async throws {
+        let passed = Mutex(Duration.zero)
+        let begin = systemClock()
+        var settings = FrontSettings()
+        settings.clock = {
+            Now(monotonic: begin.monotonic + passed.withLock { $0 }, wall: begin.wall)
+        }
+        (settings.requestsPerSecond, settings.requestBurst) = (1, 3)
+        try await FrontFixture.run(settings: settings) { fixture in
+            func ask(_ connection: RawConnection, _ request: String, body: String = "") async throws -> (head: String, body: String) {
+                try await connection.send(
+                    "\(request) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+                        + body)
+                return try #require(try await response(connection))
+            }
+            let (list, publish) = ("GET /api/v1/topics", "POST /api/v1/topics/nope/messages")
+            try await fixture.connect { connection in
+                #expect(try await ask(connection, list).head.hasPrefix("HTTP/1.1 200 "))
+                // What is refused for another reason was a request, too; what is the same for everybody is none.
+                #expect(try await ask(connection, publish, body: #"{"message":1}"#).head.hasPrefix("HTTP/1.1 404 "))
+                #expect(try await ask(connection, "GET //api/v1/topics").head.hasPrefix("HTTP/1.1 200 "))
+                for path in ["/healthz", "/metrics", "/openapi.json", "/"] {
+                    #expect(try await ask(connection, "GET \(path)").head.hasPrefix("HTTP/1.1 200 "), "\(path)")
+                }
+                for _ in 1...2 {
+                    let told = try await ask(connection, publish, body: #"{"message":1}"#)
+                    #expect(told.head.hasPrefix("HTTP/1.1 429 ") && told.head.lowercased().contains("retry-after: 1"))
+                    let view = try JSONView(parsing: Array(told.body.utf8))
+                    #expect(view["success"]?.bool == false && view["error"]?["code"]?.string == "RATE_LIMIT_EXCEEDED")
+                }
+                let told = try await ask(connection, "POST /graphql", body: #"{"query":"{topics{name}}"}"#)
+                let errors = try JSONView(parsing: Array(told.body.utf8))["errors"]
+                #expect(told.head.hasPrefix("HTTP/1.1 429 ") && told.head.lowercased().contains("retry-after: 1"))
+                #expect(errors?.elements().first?["extensions"]?["code"]?.string == "RATE_LIMIT_EXCEEDED")
+                // Another connection has a budget of its own.
+                try await fixture.connect { other in
+                    let (listed, figures) = (try await ask(other, list), try await ask(other, "GET /metrics"))
+                    #expect(listed.head.hasPrefix("HTTP/1.1 200 "))
+                    #expect(figures.body.contains("\nroost_connections_held_total 3\n"))
+                }
+                passed.withLock { $0 = .seconds(1) }
+                #expect(try await ask(connection, list).head.hasPrefix("HTTP/1.1 200 "))
+                #expect(try await ask(connection, list).head.hasPrefix("HTTP/1.1 429 "))
+            }
         }
     }
 }
