@@ -15,7 +15,7 @@ struct Segment: Sendable {
     var systemBytes = 0
     var lastSequence: UInt64 = 0
     /// The highest position of each journal in it, by origin, indexed by slot.
-    var positions: [Origin: [UInt64]] = [:]
+    private(set) var positions: [Origin: [UInt64]] = [:]
     /// The lowest position of each journal in it, by origin, indexed by slot; 0 where there is none.
     private(set) var firstPositions: [Origin: [UInt64]] = [:]
     /// The first sequence and the place of a batch at least every 64 KiB.
@@ -44,12 +44,17 @@ struct Segment: Sendable {
         let index = Int(record.slot.index)
         // A record of the registry that a snapshot retold has no position.
         if record.position > 0 {
-            positions[record.origin, default: [UInt64](repeating: 0, count: Slot.count)][index] = record.position
-            if firstPositions[record.origin] == nil {
-                firstPositions[record.origin] = [UInt64](repeating: 0, count: Slot.count)
-            }
-            if firstPositions[record.origin]![index] == 0 { firstPositions[record.origin]![index] = record.position }
+            let isFirst = Self.set(&positions[record.origin, default: Self.none][index], to: record.position) == 0
+            if isFirst { firstPositions[record.origin, default: Self.none][index] = record.position }
         }
+    }
+
+    private static let none = [UInt64](repeating: 0, count: Slot.count)
+
+    /// Gives what was there.
+    private static func set(_ place: inout UInt64, to position: UInt64) -> UInt64 {
+        defer { place = position }
+        return place
     }
 
     /// Where to begin reading for everything from a local sequence on.

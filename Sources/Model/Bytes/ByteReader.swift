@@ -64,7 +64,10 @@ package struct ByteReader {
     }
 
     package mutating func string() throws(FormatError) -> String {
-        guard let text = String(validating: try run(), as: UTF8.self) else { throw .invalid("UTF-8 text") }
+        let run = try run()
+        // Nearly all is ASCII, which needs no more than a look.
+        if run.allSatisfy({ $0 < 0x80 }) { return String(decoding: run, as: UTF8.self) }
+        guard let text = String(validating: run, as: UTF8.self) else { throw .invalid("UTF-8 text") }
         return text
     }
 

@@ -11,9 +11,13 @@ package struct VersionVector: Equatable, Sendable {
     /// Sets a journal's position when it is further than what is known.
     package mutating func advance(_ origin: Origin, _ slot: Slot, to position: UInt64) {
         guard position > 0 else { return }
-        let index = Int(slot.index)
-        if journals[origin] == nil { journals[origin] = [UInt64](repeating: 0, count: Slot.count) }
-        if journals[origin]![index] < position { journals[origin]![index] = position }
+        Self.raise(&journals[origin, default: Self.unknown][Int(slot.index)], to: position)
+    }
+
+    private static let unknown = [UInt64](repeating: 0, count: Slot.count)
+
+    private static func raise(_ held: inout UInt64, to position: UInt64) {
+        if held < position { held = position }
     }
 
     package mutating func merge(_ other: VersionVector) {
