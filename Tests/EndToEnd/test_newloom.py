@@ -94,7 +94,8 @@ def test_every_example_of_the_document_works_as_it_stands(node, loom, attach):
     ann.send(example("1. Send Message:"))
     expected = json.loads(example("2. Receive Message:"))
     for client in (ann, bob):
-        got = client.next()
+        while (got := client.next()).get("message", {}).get("content") == "begin":
+            pass
         assert shape(got) == shape(expected)
         assert (got["message"]["content"], got["message"]["chat_id"]) == ("Your message here", 123)
     ann.send(example("3. Typing Indicator:"))
