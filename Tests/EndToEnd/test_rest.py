@@ -70,6 +70,7 @@ def test_a_method_that_a_path_does_not_have_is_answered_with_those_it_has(node, 
         ("DELETE", "/api/v1/topics", "GET, POST"), ("GET", "/api/v1/auth/login", "POST"),
         ("POST", "/api/v1/cluster", "GET"), ("PUT", "/metrics", "GET"), ("POST", "/", "GET"),
         ("PATCH", path_of(topic), "GET, PUT, DELETE"), ("PATCH", f"{path_of(topic)}/messages", "GET, POST"),
+        ("PUT", "/api/v1/schedules", "GET, POST"), ("PUT", "/api/v1/schedules/mine", "GET, DELETE"),
     ]:  # fmt: skip
         request = urllib.request.Request(f"http://{node.front}{path}", method=method)
         try:

@@ -4,13 +4,14 @@ enum AllowedMethods {
     static func at(_ path: String) -> String? {
         switch path {
         case "/api/v1/auth/login", "/api/v1/query", "/graphql": "POST"
-        case "/api/v1/topics": "GET, POST"
+        case "/api/v1/topics", "/api/v1/schedules": "GET, POST"
         case "/api/v1/backups": "POST"
         case "/api/v1/cluster", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/openapi.json",
             "/", "/chat", "/chat.css", "/chat.js", "/people.js", "/roost.js":
             "GET"
         case "/api/v1/cluster/leave": "POST"
         case _ where path.hasPrefix("/api/v1/cluster/members/"): "DELETE"
+        case _ where path.hasPrefix("/api/v1/schedules/"): "GET, DELETE"
         case _ where path.hasPrefix("/api/v1/tables/"): "GET"
         case _ where path.hasPrefix("/api/v1/topics/"): path.hasSuffix("/messages") ? "GET, POST" : "GET, PUT, DELETE"
         case _ where path.hasPrefix("/api/v1/backups/"):
