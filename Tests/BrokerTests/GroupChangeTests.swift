@@ -1,4 +1,5 @@
 import Broker
+import JSON
 import Model
 import Testing
 
@@ -28,6 +29,25 @@ extension GroupTests {
         bench.wait(.seconds(2))
         bench.settle()
         #expect(given(bench, member).count <= 1)
+    }
+
+    @Test("give nothing again that another node has settled meanwhile")
+    func settledElsewhere() throws {
+        let bench = bench()
+        bench.create("work")
+        let member = join(bench, 0, acknowledges: true)
+        bench.publish("work", "1")
+        bench.publish("work", "2")
+        bench.deliver()
+        #expect(given(bench, member).suffix(2) == ["work work A:1 1 of g attempt 1", "work work A:2 2 of g attempt 1"])
+        let record = try #require(records(bench).last)
+        let before = try #require(JSONView(parsing: Array(record.utf8))["done"]?.string)
+        let partition = Partition(origin: bench.ledger.origin, generation: 1)
+        bench.publishRemotely(
+            "$groups", record.split(separator: before).joined(separator: Cursor([partition: 1]).compactText))
+        bench.wait(.seconds(30))
+        bench.settle()
+        #expect(given(bench, member) == ["work work A:2 2 of g attempt 2"])
     }
 
     @Test("give out what came while a node was back for a moment")

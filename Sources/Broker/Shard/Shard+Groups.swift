@@ -259,7 +259,9 @@ extension Shard {
     /// What a member had and did not acknowledge goes to another, or, after the last attempt, to the dead letters. Where
     /// nobody acknowledges it is held to have been taken.
     mutating func giveAgain(_ work: GroupDispatcher.Work, of key: GroupKey, because trouble: String, at now: Now) {
-        guard key.acknowledges else { return noteProgress(of: key, at: now) }
+        // While this node was away another may have given it out too, and settled it.
+        let isSettled = knownGroups[key].map { work.offset <= $0.record.done[work.partition] } ?? false
+        guard key.acknowledges, !isSettled else { return noteProgress(of: key, at: now) }
         var work = work
         work.trouble = trouble
         if work.attempts < settings.groupAttempts {
