@@ -14,9 +14,9 @@ extension LogLoop {
         do {
             let step = try log.scrub()
             let pause = Duration.nanoseconds(Int64(step.bytes) * 1_000_000_000 / Int64(max(1, settings.scrubRate)))
-            scrubAt = now + max(.milliseconds(1), pause)
+            scrubAt = now + max(.milliseconds(5), pause)
             if step.isEndOfPass {
-                scrubAt = max(scrubAt, passBegan + settings.scrubInterval)
+                scrubAt = max(now + Self.unhurriedDelay, passBegan + settings.scrubInterval)
                 passBegan = scrubAt
             }
         } catch {

@@ -29,7 +29,7 @@ struct LogLoop: ~Copyable {
     private var houseAt: MonotonicTime
 
     /// How long what wakes nobody may wait: see ``LogThread/enqueue(_:bytes:)``.
-    private static let unhurriedDelay = Duration.milliseconds(250)
+    static let unhurriedDelay = Duration.milliseconds(250)
     /// About how many bytes one append writes at most.
     private static let batchLimit = 1 << 20
 
@@ -79,7 +79,7 @@ struct LogLoop: ~Copyable {
 
     /// When to look around, even if nobody calls.
     private func nextTurn(after now: MonotonicTime) -> MonotonicTime {
-        var next = min(houseAt, now + Self.unhurriedDelay)
+        var next = min(houseAt, now + Self.unhurriedDelay, scrubAt)
         if isStalled { next = min(next, retryAt) }
         if let syncStartedAt, !isSlow, !hasFailed { next = min(next, syncStartedAt + settings.slowSyncLimit) }
         // A sync that is due and was not begun waits for the one under way, whose end calls.
