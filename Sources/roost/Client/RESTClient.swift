@@ -92,9 +92,11 @@ struct RESTClient {
         let request = head
         do {
             return try await channel.executeThenClose { inbound, outbound in
-                try await outbound.write(.head(request))
-                if let body { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
-                try await outbound.write(.end(nil))
+                // All at once: a server that has its answer after the last byte closes, and a further write would fail.
+                var parts = [HTTPClientRequestPart.head(request)]
+                if let body { parts.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
+                parts.append(.end(nil))
+                try await outbound.write(contentsOf: parts)
                 var status = 0
                 var bytes: [UInt8] = []
                 for try await part in inbound {
