@@ -25,9 +25,10 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Puts an element down and wakes the thread for it.
+    /// Puts an element down and wakes the thread for it, also where somebody who was told to wake it has not done so yet.
     package func put(_ element: Element) {
-        if enqueue(element) { wake() }
+        _ = enqueue(element)
+        wake()
     }
 
     /// Puts an element down without waking the thread; says whether ``wake()`` must follow.
