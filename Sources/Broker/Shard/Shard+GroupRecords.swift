@@ -135,9 +135,9 @@ extension Shard {
         }
     }
 
-    func groupDraft(_ record: GroupRecord) -> Draft {
+    func groupDraft(_ record: GroupRecord, isAwaited: Bool = false) -> Draft {
         Draft(
             topic: GroupRecord.topic, event: "group", key: nil, publisher: "", source: "", messageID: nil,
-            timeToLive: nil, payload: record.payload, isAwaited: false)
+            timeToLive: nil, payload: record.payload, isAwaited: isAwaited)
     }
 }

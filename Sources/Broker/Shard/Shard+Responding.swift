@@ -37,7 +37,9 @@ extension Shard {
                 edit(connection) { $0.open = $0.open.filter { $0.value.id != id } }
             }
         case .workSettled(let id, let session):
-            guard untold.count < settings.groupsUntold, peers.contains(id.origin) else { return }
+            // One that went a moment ago is as good as there, and gives nothing of its own to others.
+            let isThere = peers.contains(id.origin) || wentAt[id.origin] != nil
+            guard untold.count < settings.groupsUntold, isThere else { return }
             untold.append((id, session))
             awaitGroups(until: now.monotonic + settings.groupRetry)
         case .unanswered, .withdrawn, .workDeclined, .recalled: break

@@ -71,7 +71,7 @@ extension Shard {
                 _ = ledger.createTopic(Self.groupTopic)
             }
             let record = GroupRecord(key: key, generation: generation, start: moment.heads[0])
-            if case .failure(let refusal)? = ledger.publish([groupDraft(record)]).first {
+            if case .failure(let refusal)? = ledger.publish([groupDraft(record, isAwaited: true)]).first {
                 return abandon(id, refusal, into: &effects)
             }
             deliver(ledger.take(), at: now, into: &effects)
