@@ -1,7 +1,6 @@
 """What the tests share: nodes that live as long as a module, names that no other test uses, clients that get closed."""
 
 import itertools
-import tempfile
 
 import pytest
 
@@ -9,40 +8,17 @@ from cluster import BINARY, Cluster
 from javascript import Browser
 from live import Live
 from tokens import guarding, token
-from turns import Turns
 
 _numbers = itertools.count(1)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "alone: needs the machine to itself; no other test runs meanwhile")
+    config.addinivalue_line("markers", "alone: needs the machine to itself; Tools/test runs it when all else is done")
     config.addinivalue_line("markers", "long: takes minutes; it begins first, so that the others run beside it")
-    if hasattr(config, "workerinput"):
-        config.turns = Turns(config.workerinput["turns"])
-    else:
-        config.turns_file = tempfile.NamedTemporaryFile(prefix="roost-test-turns-")
-        config.turns = Turns(config.turns_file.name)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node):
-    """A worker of pytest-xdist is about to start."""
-    node.workerinput["turns"] = node.config.turns_file.name
 
 
 def pytest_collection_modifyitems(items):
-    # Whoever waits to be alone keeps a worker from all else.
-    items.sort(key=lambda item: (_is(item, "alone"), not _is(item, "long")))
-
-
-def _is(item, marker):
-    return item.get_closest_marker(marker) is not None
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    with item.config.turns.turn(alone=_is(item, "alone")):
-        return (yield)
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_sessionstart(session):

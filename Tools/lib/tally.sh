@@ -29,6 +29,7 @@ tally_swift() {
 tally_pytest() {
   local line good bad
   line=$(grep -E '^(=+ )?([0-9]+ [a-z]+(, )?)+ in [0-9.]+s' "$1" | tail -n 1) || true
+  if grep -q INTERNALERROR "$1"; then warn "pytest broke off: what came after is not counted."; fi
   good=$(count passed "$line")
   bad=$(($(count failed "$line") + $(count errors "$line")))
   if [ -z "$line" ] || [ $((good + bad)) -eq 0 ]; then
