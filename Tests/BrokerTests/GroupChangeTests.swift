@@ -6,26 +6,32 @@ import Testing
 // What groups do while nodes and members come and go.
 
 extension GroupTests {
-    @Test("give out what a node has left that is gone, and nothing of one that lives")
-    func takeover() {
+    /// A member here, in a cluster whose other nodes have long been there.
+    private func besides(_ peers: [Origin]) -> (Bench, Member) {
         let bench = bench()
         bench.create("work")
-        let peer = TestLedger.origin(2)
-        bench.run { $0.peersChanged([peer], at: bench.now, into: &$1) }
+        bench.peersAre(peers)
         bench.wait(.seconds(10))
         let member = join(bench, 0, acknowledges: true)
         _ = bench.lines(member.client)
+        return (bench, member)
+    }
+
+    @Test("give out what a node has left that is gone, and nothing of one that lives")
+    func takeover() {
+        let peer = TestLedger.origin(2)
+        let (bench, member) = besides([peer])
         bench.ledger.publishRemotely(topic("work"), "theirs")
         bench.deliver()
         bench.wait(.seconds(60))
         #expect(given(bench, member).isEmpty)
-        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
+        bench.peersAre([])
         bench.wait(.seconds(2))
         bench.settle()
         #expect(given(bench, member) == ["work work B:1 theirs of g attempt 1"])
         // It comes back as another run, and has its next messages to give out itself.
         let again = Origin(node: peer.node, epoch: Epoch(rawValue: 9 << 16))
-        bench.run { $0.peersChanged([again], at: bench.now, into: &$1) }
+        bench.peersAre([again])
         bench.wait(.seconds(2))
         bench.settle()
         #expect(given(bench, member).count <= 1)
@@ -52,18 +58,14 @@ extension GroupTests {
 
     @Test("give out what came while a node was back for a moment")
     func flapping() {
-        let bench = bench()
-        bench.create("work")
         let peer = TestLedger.origin(2)
-        bench.run { $0.peersChanged([peer], at: bench.now, into: &$1) }
-        bench.wait(.seconds(10))
-        let member = join(bench, 0, acknowledges: true)
-        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
+        let (bench, member) = besides([peer])
+        bench.peersAre([])
         bench.wait(.seconds(2))
-        bench.run { $0.peersChanged([peer], at: bench.now, into: &$1) }
+        bench.peersAre([peer])
         bench.publishRemotely("work", "theirs")
         _ = bench.lines(member.client)
-        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
+        bench.peersAre([])
         bench.wait(.seconds(3))
         bench.settle()
         #expect(given(bench, member) == ["work work B:1 theirs of g attempt 1"])
@@ -73,19 +75,14 @@ extension GroupTests {
     func restless() {
         /// What a member here is given of the dead node's, and of the other's while it is there every other half second.
         func outcome(flapping: Bool, _ number: UInt64) -> [String] {
-            let bench = bench()
-            bench.create("work")
             let (dead, other) = (TestLedger.origin(2), TestLedger.origin(number))
-            bench.run { $0.peersChanged([dead, other], at: bench.now, into: &$1) }
-            bench.wait(.seconds(10))
-            let member = join(bench, 0, acknowledges: true)
-            _ = bench.lines(member.client)
+            let (bench, member) = besides([dead, other])
             bench.publishRemotely("work", "left")
             bench.ledger.publishRemotely(topic("work"), "kept", from: number)
             bench.deliver()
             for half in 0..<20 {
                 let peers = half % 2 == 0 && flapping ? [] : [other]
-                bench.run { $0.peersChanged(peers, at: bench.now, into: &$1) }
+                bench.peersAre(peers)
                 bench.wait(.milliseconds(500))
                 bench.settle()
             }
@@ -100,20 +97,15 @@ extension GroupTests {
 
     @Test("count a node as gone when it has been so for the delay, whatever another does")
     func goneAtLast() {
-        let bench = bench()
-        bench.create("work")
         let (first, other) = (TestLedger.origin(2), TestLedger.origin(3))
-        bench.run { $0.peersChanged([first, other], at: bench.now, into: &$1) }
-        bench.wait(.seconds(10))
-        let member = join(bench, 0, acknowledges: true)
-        _ = bench.lines(member.client)
+        let (bench, member) = besides([first, other])
         bench.publishRemotely("work", "theirs")
         // The other has gone already when the first one's coming and going is at its limit, and stays so.
         for half in 0..<9 {
-            bench.run { $0.peersChanged(half % 2 == 0 ? [other] : [first, other], at: bench.now, into: &$1) }
+            bench.peersAre(half % 2 == 0 ? [other] : [first, other])
             bench.wait(.milliseconds(500))
         }
-        bench.run { $0.peersChanged([], at: bench.now, into: &$1) }
+        bench.peersAre([])
         bench.wait(.milliseconds(600))
         bench.settle()
         #expect(given(bench, member).isEmpty)
@@ -192,5 +184,12 @@ extension GroupTests {
         #expect(told.count == late.count && told.allSatisfy { $0.hasPrefix("refused INVALID_MESSAGE:") })
         for number in last { bench.send(.acknowledge(number), from: member.client) }
         #expect(bench.lines(member.client) == ["acknowledged", "acknowledged"])
+    }
+}
+
+extension Bench {
+    /// Says which runs of other nodes are alive.
+    fileprivate func peersAre(_ peers: [Origin]) {
+        run { $0.peersChanged(peers, at: now, into: &$1) }
     }
 }
