@@ -56,7 +56,7 @@ struct HTTPServing: Sendable {
             let response = try await responder.respond(to: asked, context: context)
             guard response.status == .notFound, response.headers[.contentType] == nil else { return response }
             // The router's own answer has no body, and says the same of a path that has other methods.
-            if let methods = AllowedMethods.at(request.uri.path) {
+            if let methods = HTTPPaths.methods(at: request.uri.path) {
                 let message = "\(request.method) is not possible here, but \(methods)"
                 return .json(
                     .methodNotAllowed, errorEnvelope(code: "NOT_SUPPORTED", message: message), [.allow: methods])

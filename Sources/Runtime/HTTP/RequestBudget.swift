@@ -21,12 +21,8 @@ final class RequestBudget: Sendable {
     /// Whether a request counts: all do but those for what is the same for everybody, and for the parts of a backup, which
     /// counted when it was begun.
     static func counts(_ request: Request) -> Bool {
-        switch request.uri.path {
-        case "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/openapi.json", "/", "/chat", "/chat.css",
-            "/chat.js", "/people.js", "/roost.js":
-            false
-        case let path: !(request.method == .get && path.hasPrefix("/api/v1/backups/"))
-        }
+        let path = request.uri.path
+        return !HTTPPaths.isOpen(path) && !(request.method == .get && path.hasPrefix("/api/v1/backups/"))
     }
 }
 
