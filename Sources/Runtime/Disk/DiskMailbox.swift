@@ -6,6 +6,10 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
     // Guarded by `mutex`.
     private var elements: [Element] = []
     private var isCalled = false
+    /// Whether the thread, if it sleeps, soon looks around by itself.
+    private var isResting = false
+    /// Whether it has been left asleep for something that is to be taken soon.
+    private var isExpected = false
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let filled = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
@@ -32,26 +36,42 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
     }
 
     /// Puts an element down without waking the thread; says whether ``wake()`` must follow.
-    ///
-    /// - Parameter isUrgent: whether the thread is to be woken for it. What is not urgent is taken with the next element
-    ///   that is, or at the thread's next deadline.
-    package func enqueue(_ element: Element, isUrgent: Bool = true) -> Bool {
+    package func enqueue(_ element: Element, _ urgency: Urgency = .now) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         elements.append(element)
         // Once called, the thread is awake or about to be.
-        guard isUrgent, !isCalled else { return false }
+        guard !isCalled, urgency != .sometime else { return false }
+        if urgency == .soon, isResting {
+            isExpected = true
+            return false
+        }
         isCalled = true
         return true
+    }
+
+    /// How long an element may wait for the thread.
+    package enum Urgency {
+        /// The thread is woken for it.
+        case now
+        /// The thread is woken for it, unless it rests and so looks around soon.
+        case soon
+        /// It is taken with the next element for which the thread is woken, or at the thread's next deadline.
+        case sometime
     }
 
     /// Wakes the thread: not under a lock that it needs, or it would only be awake to wait.
     package func wake() { pthread_cond_signal(filled) }
 
     /// Takes everything, in order; waits for something urgent until the deadline, and gives what there is when that passes.
-    package func take(until deadline: MonotonicTime) -> [Element] {
+    ///
+    /// - Parameter isResting: whether the deadline is so near that it is soon enough for what is to be taken ``Urgency/soon``.
+    package func take(until deadline: MonotonicTime, isResting: Bool = false) -> [Element] {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
+        self.isResting = isResting
+        // It may have come while the thread was awake, after a rest.
+        if isExpected, !isResting { isCalled = true }
         var end = timespec(
             tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
         while !isCalled {
@@ -61,7 +81,7 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
                 break
             }
         }
-        defer { (elements, isCalled) = ([], false) }
+        defer { (elements, isCalled, isExpected) = ([], false, false) }
         return elements
     }
 }

@@ -27,6 +27,8 @@ struct LogLoop: ~Copyable {
     /// When what was written is to be synced at the latest.
     private var syncAt = MonotonicTime.distantFuture
     private var houseAt: MonotonicTime
+    /// When to look for more of what nobody waits for: set while it keeps coming.
+    private var lookAt = MonotonicTime.distantFuture
 
     /// How long what wakes nobody may wait: see ``LogThread/enqueue(_:bytes:)``.
     static let unhurriedDelay = Duration.milliseconds(250)
@@ -56,7 +58,11 @@ struct LogLoop: ~Copyable {
         _ mailbox: DiskMailbox<LogCommand>, _ syncs: DiskMailbox<SyncTicket?>, written: (Int) -> Void
     ) {
         while !isClosing {
-            for command in mailbox.take(until: nextTurn(after: clocks().monotonic)) { obey(command) }
+            let now = clocks().monotonic
+            let next = nextTurn(after: now)
+            for command in mailbox.take(until: next, isResting: next <= now + settings.writeDelay) {
+                obey(command, written)
+            }
             write(written)
             answerParked()
             answerSurveys()
@@ -78,8 +84,9 @@ struct LogLoop: ~Copyable {
     }
 
     /// When to look around, even if nobody calls.
-    private func nextTurn(after now: MonotonicTime) -> MonotonicTime {
+    private mutating func nextTurn(after now: MonotonicTime) -> MonotonicTime {
         var next = min(houseAt, now + Self.unhurriedDelay, scrubAt)
+        if lookAt > now { next = min(next, lookAt) } else { lookAt = .distantFuture }
         if isStalled { next = min(next, retryAt) }
         if let syncStartedAt, !isSlow, !hasFailed { next = min(next, syncStartedAt + settings.slowSyncLimit) }
         // A sync that is due and was not begun waits for the one under way, whose end calls.
@@ -95,13 +102,17 @@ struct LogLoop: ~Copyable {
 
     /// Sees to it that records are synced: soon where somebody waits for that, else within the delay.
     private mutating func scheduleSync(of batch: [Sequenced]) {
-        for sequenced in batch where !sequenced.record.isOfMemory {
-            guard sequenced.isPatient else {
-                syncAt = .zero
-                return
-            }
-            if syncAt == .distantFuture { syncAt = clocks().monotonic + settings.syncDelay }
+        let written = batch.lazy.filter { !$0.record.isOfMemory }
+        guard !written.isEmpty else { return }
+        guard written.allSatisfy(\.isPatient) else {
+            syncAt = .zero
+            return
         }
+        let now = clocks().monotonic
+        // What has been gathered has waited already.
+        let waited = lookAt <= now ? settings.writeDelay : .zero
+        lookAt = now + settings.writeDelay
+        syncAt = min(syncAt, now + max(.zero, settings.syncDelay - waited))
     }
 
     /// Says so when a sync takes too long, and when it has come to its end after all.
@@ -117,21 +128,24 @@ struct LogLoop: ~Copyable {
         }
     }
 
-    private mutating func obey(_ command: LogCommand) {
+    private mutating func obey(_ command: LogCommand, _ written: (Int) -> Void) {
         switch command {
         case .append(let batch): pending.append(contentsOf: batch)
         case .skip(let run): log.skip(run)
         case .read(let read, let reply): parked.append((read, reply))
         case .survey(let read, let reply): surveys.append((read, reply))
+        // What was put down before these is part of what they tell.
         case .statistics(let topic, let generation, let reply):
+            write(written)
             reply(log.statistics(of: topic, generation: generation, at: clocks().wall))
         case .scan(let scan, let reply):
+            write(written)
             do { reply(.success(try log.scan(scan))) } catch { reply(.failure(error)) }
         case .ring(let topic, let partition, let offset, let byteLimit, let reply):
+            write(written)
             reply(log.ring(of: topic, partition, after: offset, byteLimit: byteLimit))
         case .beginBackup(let reply):
-            // What was put down before it is part of it.
-            write { _ in }
+            write(written)
             do { reply(.success(try log.beginBackup())) } catch { reply(.failure(error)) }
         case .endBackup(let reply):
             do { try log.endBackup() } catch { notify(.housekeepingFailed(error)) }
@@ -190,6 +204,8 @@ struct LogLoop: ~Copyable {
     mutating func fail(_ error: StorageError) {
         guard !hasFailed else { return }
         hasFailed = true
+        // No house is kept any more, so nothing is due.
+        houseAt = .distantFuture
         notify(.failed(error))
     }
 

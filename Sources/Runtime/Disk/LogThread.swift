@@ -36,8 +36,11 @@ package final class LogThread: Sendable {
         package var housekeepingInterval: Duration = .seconds(10)
         /// How long after a failed append the next try is made. Default 1 s.
         package var retryInterval: Duration = .seconds(1)
-        /// How long a written record may wait for its sync when nobody waits for that. Default 25 ms: a message that was
-        /// only `accepted` is in the system's memory at once, and a sync for each would cost more than all the rest.
+        /// How long records for which nobody waits are gathered before they are written, while they keep coming. Default
+        /// 25 ms: waking the log's thread for each would cost more than the writing.
+        package var writeDelay: Duration = .milliseconds(25)
+        /// How long a record for which nobody waits may wait for its sync, the time in which it was gathered included. Default
+        /// 25 ms: a sync for each message that was only `accepted` would cost more than all the rest.
         package var syncDelay: Duration = .milliseconds(25)
         /// How long a sync may take before records are refused; below the time in which `stored` is answered. Default 3 s.
         package var slowSyncLimit: Duration = .seconds(3)
@@ -98,18 +101,27 @@ package final class LogThread: Sendable {
 
     /// As ``append(_:)`` without waking the thread; says whether ``wake()`` must follow.
     ///
-    /// Messages of memory topics wake nobody until a good deal of them waits: nothing but a reader needs them in their
-    /// rings, and whoever reads comes through the same queue.
+    /// Messages of memory topics wake nobody until a good deal waits: nothing but a reader needs them in their rings, and
+    /// whoever reads comes through the same queue. Of those that are written but for which nobody waits, the first wakes the
+    /// thread, which then rests: while they keep coming they are written together, every ``Settings/writeDelay``.
     ///
     /// - Parameter bytes: what the batch takes in memory, about: ``LogLoop/cost(of:)``.
-    func enqueue(_ batch: [Sequenced], bytes: Int) -> Bool {
+    package func enqueue(_ batch: [Sequenced], bytes: Int) -> Bool {
         guard !batch.isEmpty else { return false }
         let waiting = backlog.add(bytes, ordering: .relaxed).newValue
-        let isUrgent = waiting > Self.unhurriedBytes || batch.contains { !$0.record.isOfMemory }
-        return mailbox.enqueue(.append(batch), isUrgent: isUrgent)
+        return mailbox.enqueue(.append(batch), waiting > Self.unhurriedBytes ? .now : Self.urgency(of: batch))
     }
 
-    /// How many bytes may wait for the log's thread before it is woken for messages of memory topics alone: 1 MiB.
+    private static func urgency(of batch: [Sequenced]) -> DiskMailbox<LogCommand>.Urgency {
+        var urgency = DiskMailbox<LogCommand>.Urgency.sometime
+        for sequenced in batch where !sequenced.record.isOfMemory {
+            guard sequenced.isPatient else { return .now }
+            urgency = .soon
+        }
+        return urgency
+    }
+
+    /// How many bytes may wait for the log's thread before it is woken for what nobody waits for: 1 MiB.
     private static let unhurriedBytes = 1 << 20
 
     package func wake() { mailbox.wake() }

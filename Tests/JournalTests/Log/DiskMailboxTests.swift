@@ -29,4 +29,26 @@ struct DiskMailboxTests {
         mailbox.wake()
         thread.join()
     }
+
+    @Test("wakes a thread that soon looks by itself for nothing but what cannot wait")
+    func rests() {
+        let mailbox = DiskMailbox<Int>()
+        func look(isResting: Bool) -> [Int] { mailbox.take(until: LinkClock.now(), isResting: isResting) }
+        #expect(look(isResting: true) == [])
+        #expect(!mailbox.enqueue(1, .sometime) && !mailbox.enqueue(2, .soon) && mailbox.enqueue(3, .now))
+        #expect(!mailbox.enqueue(4, .now), "somebody is about to wake it")
+        #expect(look(isResting: false) == [1, 2, 3, 4])
+        #expect(!mailbox.enqueue(5, .sometime) && mailbox.enqueue(6, .soon) && !mailbox.enqueue(7, .soon))
+        #expect(look(isResting: false) == [5, 6, 7])
+        #expect(look(isResting: false) == [])
+    }
+
+    @Test("does not leave a thread asleep that will not look soon any more")
+    func restIsOver() {
+        let mailbox = DiskMailbox<Int>()
+        #expect(mailbox.take(until: LinkClock.now(), isResting: true) == [])
+        // It is awake, and about to sleep for long.
+        #expect(!mailbox.enqueue(1, .soon))
+        #expect(mailbox.take(until: LinkClock.now() + .seconds(3_600), isResting: false) == [1])
+    }
 }

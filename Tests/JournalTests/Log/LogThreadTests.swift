@@ -97,6 +97,45 @@ struct LogThreadTests {
         thread.close()
     }
 
+    @Test("writes and syncs what nobody waits for without being woken for it, while it keeps coming")
+    func gathered() throws {
+        var author = Author()
+        var settings = LogThread.Settings()
+        // However long a test takes, the thread rests.
+        settings.writeDelay = .seconds(3_600)
+        let thread = try thread(settings)
+        thread.append([author.creation()])
+        #expect(told.durable(1))
+        for _ in 0..<3 {
+            let messages = (0..<20).map { _ in author.message() }
+            for message in messages {
+                let batch = [Sequenced(sequence: message.sequence, record: message.record, isPatient: true)]
+                #expect(!thread.enqueue(batch, bytes: 600))
+            }
+            #expect(told.durable(messages.last!.sequence))
+        }
+        thread.close()
+    }
+
+    @Test("tells of a topic what was put down before it was asked, though nobody waits for that")
+    func readsWhatWaits() throws {
+        var author = Author()
+        var settings = LogThread.Settings()
+        settings.writeDelay = .seconds(3_600)
+        let thread = try thread(settings)
+        thread.append([author.creation()])
+        #expect(told.durable(1))
+        for count in 1...20 as ClosedRange<UInt64> {
+            let message = author.message()
+            let batch = [Sequenced(sequence: message.sequence, record: message.record, isPatient: true)]
+            _ = thread.enqueue(batch, bytes: 600)
+            let answers = DiskMailbox<TopicStatistics>()
+            thread.statistics(of: .news, generation: 1) { answers.put($0) }
+            #expect(answers.take(until: LinkClock.now() + .seconds(30)).first?.messages == count)
+        }
+        thread.close()
+    }
+
     @Test("lets a read wait for what it asks for, and answers it with an error when it closes before")
     func waiting() throws {
         var author = Author()
