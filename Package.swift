@@ -34,6 +34,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CUring", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
         .systemLibrary(name: "CEpoll"),
 
         // The cores: they decide and never act.
@@ -49,7 +50,8 @@ let package = Package(
         .target(
             name: "Runtime",
             dependencies: nio + [
-                "Broker", "Clustering", "CNanomsg", "COpenSSL", "CSQLite", "Dialects", "JSON", "Journal", "Model", "WebSocket",
+                "Broker", "Clustering", "CNanomsg", "COpenSSL", "CSQLite", "CUring", "Dialects", "JSON", "Journal", "Model",
+                "WebSocket",
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),

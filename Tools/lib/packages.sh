@@ -2,7 +2,7 @@
 # Debian packages. Sourced after say.sh.
 
 # What a build needs.
-readonly build_packages=(libnanomsg-dev libssl-dev libsqlite3-dev zlib1g-dev pkg-config)
+readonly build_packages=(libnanomsg-dev libssl-dev libsqlite3-dev liburing-dev zlib1g-dev pkg-config)
 # What the tests of the whole program need; a real browser and React are among their clients.
 readonly test_packages=(python3 python3-venv curl)
 readonly browser_packages=(chromium nodejs node-ws node-react node-react-dom)

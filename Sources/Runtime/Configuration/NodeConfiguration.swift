@@ -71,6 +71,8 @@ package struct NodeConfiguration: Sendable {
     package var compression: Bool
     /// Bytes from which a message to clients is compressed; default 256.
     package var compressionThreshold: Int
+    /// Whether fan-out uses io_uring where the kernel has it.
+    package var batchedSends: Bool
     package var access: AccessPolicy
     /// Every setting that was given, as it was written.
     private let given: [SettingKey: [String]]
@@ -157,6 +159,7 @@ package struct NodeConfiguration: Sendable {
         limits = try Limits(reader)
         compression = try reader.flag(.compression) ?? true
         compressionThreshold = try reader.number(.compressionThreshold, in: 1...1_048_576) ?? 256
+        batchedSends = try reader.flag(.batchedSends) ?? true
         access = AccessPolicy(roles: try Self.roles(layers))
         anonymousRole = reader.text(.anonymous)
         if anonymousRole == nil, isOpenToAll { anonymousRole = AccessPolicy.admin }

@@ -50,6 +50,7 @@ package enum SettingKey: String, CaseIterable, Sendable {
     case outboundBytes = "limits.outbound-bytes"
     case compression
     case compressionThreshold = "compression-threshold"
+    case batchedSends = "batched-sends"
     case connectionsPerAddress = "limits.connections-per-address"
     case exemptAddresses = "limits.exempt-addresses"
     case upgradesPerSecond = "limits.upgrades-per-second"

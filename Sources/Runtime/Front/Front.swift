@@ -25,14 +25,22 @@ package struct Front: Sendable {
         access: AccessPolicy, services: any NodeServices, authentication: Authentication, logger: Logger
     ) async throws -> Front {
         var ports: [FrontPort] = []
+        var lackingRings = 0
         let exchange = FrameExchange(loops: Array(group.makeIterator()).count)
         for (index, eventLoop) in group.makeIterator().enumerated() {
-            let port = try await eventLoop.submit {
-                FrontPort.start(
+            let (port, lacksRing) = try await eventLoop.submit {
+                let port = FrontPort.start(
                     loop: index, on: eventLoop, settings: settings, shardSettings: shardSettings, access: access,
                     services: services, authentication: authentication, exchange: exchange)
+                return (port, port.confined?.sendRing == nil)
             }.get()
             ports.append(port)
+            if lacksRing { lackingRings += 1 }
+        }
+        if settings.batchesSends, lackingRings > 0 {
+            logger.notice(
+                "io_uring cannot be had here: a message is sent to each socket by itself",
+                metadata: ["loops": "\(lackingRings)"])
         }
         let byLoop = Dictionary(uniqueKeysWithValues: ports.map { (ObjectIdentifier($0.eventLoop), $0) })
         let inUse = InUse(authentication)

@@ -22,6 +22,8 @@ package final class FrontLoop {
     /// The wire forms that were met on this loop, by their numbers.
     var forms: [WireForm] = []
     let exchange: FrameExchange
+    /// Hands shared bytes to many sockets at once; nil where that cannot be had, or is not wanted.
+    let sendRing: SendRing?
     /// The frames that this tick has for one list; nil while there are none, and in a tick that writes to several.
     var batch: SharedBatch?
     var batchCount: UInt64 = 0
@@ -78,6 +80,7 @@ package final class FrontLoop {
         self.services = services
         self.authentication = authentication
         self.exchange = exchange
+        sendRing = settings.batchesSends ? SendRing() : nil
         compressor = FrameCompressor(threshold: settings.compressionThreshold)
         ledger = start.ledger
         shard = Shard(

@@ -2,11 +2,24 @@ import Glibc
 import NIOCore
 
 /// What became of bytes that were handed to a socket.
-enum DirectSendOutcome {
+package enum DirectSendOutcome: Equatable {
     /// So many of them were taken, from none to all.
     case taken(Int)
     /// The connection is broken.
     case broken
+
+    /// What a call has come to.
+    ///
+    /// - Parameter result: the number of bytes taken, or a negated `errno`.
+    @inline(__always)
+    init(_ result: Int) {
+        switch -CInt(truncatingIfNeeded: result) {
+        case _ where result >= 0: self = .taken(result)
+        // These pass; the channel's own writer then tries again.
+        case EAGAIN, ENOBUFS, ENOMEM, EINTR: self = .taken(0)
+        default: self = .broken
+        }
+    }
 }
 
 /// Hands bytes to a non-blocking socket: `send(2)` with `MSG_NOSIGNAL`.
@@ -14,13 +27,8 @@ enum DirectSendOutcome {
 func sendDirectly(_ bytes: UnsafeRawBufferPointer, to descriptor: CInt) -> DirectSendOutcome {
     while true {
         let count = send(descriptor, bytes.baseAddress, bytes.count, sendFlags)
-        if count >= 0 { return .taken(count) }
-        switch errno {
-        case EINTR: continue
-        // ENOBUFS and ENOMEM pass as well; the channel's own writer then tries again.
-        case EAGAIN, ENOBUFS, ENOMEM: return .taken(0)
-        default: return .broken
-        }
+        if count < 0, errno == EINTR { continue }
+        return DirectSendOutcome(count < 0 ? -Int(errno) : count)
     }
 }
 
@@ -45,12 +53,8 @@ func sendDirectly(_ buffers: ArraySlice<ByteBuffer>, to descriptor: CInt) -> Dir
             message.msg_iovlen = vectors.count
             while true {
                 let count = sendmsg(descriptor, &message, sendFlags)
-                if count >= 0 { return .taken(count) }
-                switch errno {
-                case EINTR: continue
-                case EAGAIN, ENOBUFS, ENOMEM: return .taken(0)
-                default: return .broken
-                }
+                if count < 0, errno == EINTR { continue }
+                return DirectSendOutcome(count < 0 ? -Int(errno) : count)
             }
         }
     }
@@ -59,4 +63,4 @@ func sendDirectly(_ buffers: ArraySlice<ByteBuffer>, to descriptor: CInt) -> Dir
 /// How many buffers one call gathers; Linux takes at most 1,024 (`IOV_MAX`).
 let gatherLimit = 256
 
-private let sendFlags = CInt(MSG_NOSIGNAL | MSG_DONTWAIT)
+let sendFlags = CInt(MSG_NOSIGNAL | MSG_DONTWAIT)

@@ -167,8 +167,8 @@ extension FrontLoop {
         }
     }
 
-    /// The loop of fan-out: one `send` for each member of a form. Gives those who did not take everything, and, without an
-    /// outcome, those who cannot be sent to directly now.
+    /// The loop of fan-out: one `send` for each member of a form, many of them in one call where the kernel has that. Gives
+    /// those who did not take everything, and, without an outcome, those who cannot be sent to directly now.
     private func sendToAll(
         _ members: Hub.List, in form: WireForm.Index, _ bytes: UnsafeRawBufferPointer, frames: Int
     ) -> [(ConnectionID, DirectSendOutcome?)] {
@@ -177,19 +177,27 @@ extension FrontLoop {
         members.connections.withUnsafeBufferPointer { connections in
             members.forms.withUnsafeBufferPointer { forms in
                 descriptors.withUnsafeBufferPointer { descriptors in
-                    for index in 0..<connections.count where forms[index] == form {
-                        let descriptor = descriptors[Int(connections[index].index)]
-                        guard descriptor != Self.notDirect else {
-                            rest.append((connections[index], nil))
-                            continue
-                        }
-                        let outcome = sendDirectly(bytes, to: descriptor)
+                    func note(_ index: Int, _ outcome: DirectSendOutcome) {
                         if case .taken(bytes.count) = outcome {
                             sent += 1
                         } else {
                             rest.append((connections[index], outcome))
                         }
                     }
+                    for index in 0..<connections.count where forms[index] == form {
+                        let descriptor = descriptors[Int(connections[index].index)]
+                        guard descriptor != Self.notDirect else {
+                            rest.append((connections[index], nil))
+                            continue
+                        }
+                        guard let sendRing else {
+                            note(index, sendDirectly(bytes, to: descriptor))
+                            continue
+                        }
+                        sendRing.order(descriptor, tag: index)
+                        if sendRing.isFull { sendRing.send(bytes, outcome: note) }
+                    }
+                    sendRing?.send(bytes, outcome: note)
                 }
             }
         }
