@@ -29,6 +29,7 @@ package struct Front: Sendable {
         let exchange = FrameExchange(loops: Array(group.makeIterator()).count)
         for (index, eventLoop) in group.makeIterator().enumerated() {
             let (port, lacksRing) = try await eventLoop.submit {
+                reserveHeap()
                 let port = FrontPort.start(
                     loop: index, on: eventLoop, settings: settings, shardSettings: shardSettings, access: access,
                     services: services, authentication: authentication, exchange: exchange)
