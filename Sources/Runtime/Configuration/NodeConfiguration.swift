@@ -71,7 +71,7 @@ package struct NodeConfiguration: Sendable {
     package var compression: Bool
     /// Bytes from which a message to clients is compressed; default 256.
     package var compressionThreshold: Int
-    /// Whether fan-out uses io_uring where the kernel has it.
+    /// Whether fan-out uses io_uring where the kernel has it; default true.
     package var batchedSends: Bool
     package var access: AccessPolicy
     /// Every setting that was given, as it was written.
