@@ -46,7 +46,7 @@ package struct FrontListener: Sendable {
                     guard let front = fronts[ObjectIdentifier(channel.eventLoop)] else {
                         preconditionFailure("connections are accepted on the loops that were started")
                     }
-                    guard let loop = front.confined else { return channel.close(promise: nil) }
+                    guard let loop = front.confined, !loop.isStopping else { return channel.close(promise: nil) }
                     guard let stay = shared.admission.accept(channel.remoteAddress) else {
                         loop.counters.turnedAway += 1
                         return channel.close(promise: nil)

@@ -56,6 +56,8 @@ package final class FrontLoop {
     /// which Swift keeps without an allocation.
     private let sessionPrefix: String
     private(set) var isDraining = false
+    /// Whether every connection was closed for good: those accepted from now on are closed too.
+    private(set) var isStopping = false
 
     /// Who stands behind a connection of the shard.
     enum Occupant {
@@ -367,7 +369,7 @@ package final class FrontLoop {
 
     /// Stops timers and closes every connection; the futures say when they are closed.
     func stop() -> [EventLoopFuture<Void>] {
-        isDraining = true
+        (isDraining, isStopping) = (true, true)
         pinging?.cancel()
         wakeUp?.timer.cancel()
         wakeUp = nil

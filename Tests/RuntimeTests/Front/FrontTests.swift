@@ -319,4 +319,25 @@ struct FrontTests {
             }
         }
     }
+
+    /// A connection may be accepted after the loop has closed what it has, and before it lets its share go.
+    @Test("closes connections that are accepted while it stops")
+    func acceptsNobodyWhileItStops() async throws {
+        for _ in 0..<40 {
+            try await FrontFixture.run { fixture in
+                try await withThrowingTaskGroup(of: Void.self) { tasks in
+                    for _ in 0..<8 {
+                        tasks.addTask {
+                            try await fixture.connect { late in
+                                let said = try await late.rest()
+                                #expect(said.isEmpty)
+                            }
+                        }
+                    }
+                    await fixture.front.stop()
+                    try await tasks.waitForAll()
+                }
+            }
+        }
+    }
 }
