@@ -73,6 +73,16 @@ def test_a_message_id_used_again_is_the_same_message(node, attach, topic):
     assert [each["data"] for each in first.history(topic)] == ["once", "after"]
 
 
+@pytest.mark.parametrize("level", ["stored", "replicated"])
+def test_a_repeat_is_answered_when_the_message_has_the_level_that_only_the_repeat_asks_for(node, attach, topic, level):
+    client = attach(node)
+    client.create(topic)
+    for number in range(20):
+        once = client.publish(topic, number, messageId=f"m-{number}", ack="accepted")
+        again = client.publish(topic, number, messageId=f"m-{number}", ack=level)
+        assert (again["id"], again["ack"]) == (once["id"], level)
+
+
 def test_topics_are_created_listed_described_and_destroyed(node, attach, topic):
     client = attach(node)
     client.create(topic)

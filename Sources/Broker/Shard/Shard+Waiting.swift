@@ -9,6 +9,9 @@ extension Shard {
     /// Whether a reply waits for records to be on this node's disk.
     package var awaitsStorage: Bool { !stored.isEmpty }
 
+    /// Whether a reply, or an announcement, waits for records to be on the disks of a majority of the replicas.
+    package var awaitsReplicas: Bool { !replicated.isEmpty }
+
     /// Everything up to this local sequence is on this node's disk.
     package mutating func durable(through sequence: UInt64, into effects: inout [ShardEffect]) {
         for entry in stored.settle(through: sequence) { finish(entry, into: &effects) }

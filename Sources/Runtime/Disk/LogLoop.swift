@@ -17,6 +17,8 @@ struct LogLoop: ~Copyable {
     var scrubAt: MonotonicTime
     var passBegan: MonotonicTime
     private var toldDurable: UInt64
+    /// The last record written that somebody waits for.
+    private var awaitedThrough: UInt64 = 0
     private var isStalled = false
     /// When the sync that is under way began; nil while there is none.
     private var syncStartedAt: MonotonicTime?
@@ -104,7 +106,8 @@ struct LogLoop: ~Copyable {
     private mutating func scheduleSync(of batch: [Sequenced]) {
         let written = batch.lazy.filter { !$0.record.isOfMemory }
         guard !written.isEmpty else { return }
-        guard written.allSatisfy(\.isPatient) else {
+        if let last = written.last(where: { !$0.isPatient }) {
+            awaitedThrough = last.sequence
             syncAt = .zero
             return
         }
@@ -266,8 +269,9 @@ struct LogLoop: ~Copyable {
 
     private mutating func tellDurable() {
         guard log.durableThrough > toldDurable, !hasFailed else { return }
+        let isAwaited = awaitedThrough > toldDurable
         toldDurable = log.durableThrough
-        notify(.durable(through: toldDurable))
+        notify(.durable(through: toldDurable, isAwaited: isAwaited))
     }
 
     private mutating func keepHouse() {

@@ -8,8 +8,9 @@ import Synchronization
 package final class LogThread: Sendable {
     /// What the log's owner is told, on the log's thread.
     package enum Notice: Sendable {
-        /// Everything up to this local sequence survives a power cut.
-        case durable(through: UInt64)
+        /// Everything up to this local sequence survives a power cut; nobody waits for it where all that is new was patient
+        /// (``Sequenced/isPatient``).
+        case durable(through: UInt64, isAwaited: Bool)
         /// Records cannot be written for now; they wait, and are tried again every second.
         case stalled(StorageError)
         /// A sync takes longer than this: nothing more is to be taken until it is done.

@@ -187,13 +187,8 @@ package final class FrontLoop {
         deliver()
     }
 
-    /// The log's thread has been asked to say when the disk comes further, and it has.
-    func storageHasAdvanced() { settle() }
-
-    func replicated(through sequence: UInt64) {
-        shard.replicated(through: sequence, into: &effects)
-        settle()
-    }
+    /// The disk, or the replicas, have come further, which this loop has asked to be told.
+    func durabilityHasAdvanced() { settle() }
 
     func congested(_ connection: ConnectionID) {
         shard.congested(connection, into: &effects)
@@ -293,7 +288,8 @@ package final class FrontLoop {
                 swap(&batch, &effects)
                 for effect in batch { carryOut(effect) }
             }
-            if shard.awaitsStorage { shard.durable(through: port.durability.awaitMore(), into: &effects) }
+            if shard.awaitsStorage { shard.durable(through: port.storage.awaitMore(), into: &effects) }
+            if shard.awaitsReplicas { shard.replicated(through: port.replicas.awaitMore(), into: &effects) }
         } while !effects.isEmpty
         isSettling = false
         if !isFlushScheduled { ledger.endTurn() }

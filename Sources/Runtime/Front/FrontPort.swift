@@ -6,7 +6,10 @@ import NIOCore
 package struct FrontPort: Sendable {
     package let eventLoop: any EventLoop
     private let loop: NIOLoopBoundBox<FrontLoop?>
-    let durability = DurabilityGauge()
+    /// How far this node's disk has come.
+    let storage = DurabilityGauge()
+    /// How far the disks of a majority of the replicas have come with this node's own.
+    let replicas = DurabilityGauge()
 
     /// Makes a loop's share of the front; called on the loop.
     package static func start(
@@ -47,11 +50,13 @@ package struct FrontPort: Sendable {
 
     /// Everything up to this local sequence is on this node's disk.
     package func durable(through sequence: UInt64) {
-        if durability.advance(to: sequence) { run { $0.storageHasAdvanced() } }
+        if storage.advance(to: sequence) { run { $0.durabilityHasAdvanced() } }
     }
 
     /// Everything of this node's own up to this local sequence is on the disks of a majority of the replicas.
-    package func replicated(through sequence: UInt64) { run { $0.replicated(through: sequence) } }
+    package func replicated(through sequence: UInt64) {
+        if replicas.advance(to: sequence) { run { $0.durabilityHasAdvanced() } }
+    }
 
     /// Somebody came, went, changed, or began or ceased to type, on whichever node.
     package func presenceChanged(_ events: [PresenceEvent]) { run { $0.presenceChanged(events) } }

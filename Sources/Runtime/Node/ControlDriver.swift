@@ -72,6 +72,13 @@ package final class ControlDriver: Sendable {
 
         /// How many of them may wait: 1 MiB.
         static let unhurriedLimit = 1 << 20
+
+        /// Calls the loop for what is here, unless it need not come for that; whether it must be woken.
+        mutating func call(if isUrgent: Bool = true) -> Bool {
+            guard isUrgent, !isCalled else { return false }
+            isCalled = true
+            return true
+        }
     }
 
     private struct Core {
@@ -123,8 +130,7 @@ package final class ControlDriver: Sendable {
     package func enqueue(_ inputs: [ControlPlane.Input]) -> Bool {
         inbox.withLock { inbox in
             inbox.inputs.append(contentsOf: inputs)
-            defer { inbox.isCalled = true }
-            return !inbox.isCalled
+            return inbox.call()
         }
     }
 
@@ -136,10 +142,18 @@ package final class ControlDriver: Sendable {
         inbox.withLock { inbox in
             inbox.inputs.append(.sequenced(batch))
             inbox.unhurriedBytes += bytes
-            guard inbox.hasLanes || inbox.unhurriedBytes > Inbox.unhurriedLimit, !inbox.isCalled else { return false }
-            inbox.isCalled = true
-            return true
+            return inbox.call(if: inbox.hasLanes || inbox.unhurriedBytes > Inbox.unhurriedLimit)
         }
+    }
+
+    /// This node's disk has come as far as a local sequence. While neither a lane nor anybody here waits for that, the loop
+    /// hears of it with whatever comes next, and once a second in any case.
+    func synced(through sequence: UInt64, isAwaited: Bool) {
+        let isCalled = inbox.withLock { inbox in
+            inbox.inputs.append(.synced(through: sequence))
+            return inbox.call(if: isAwaited || inbox.hasLanes)
+        }
+        if isCalled { wake() }
     }
 
     package func wake() { loop.execute { self.drain() } }
@@ -203,9 +217,7 @@ package final class ControlDriver: Sendable {
         let hasLanes = core.value.plane.replication.hasLanes
         let isLate = inbox.withLock { inbox in
             inbox.hasLanes = hasLanes
-            guard hasLanes, !inbox.isCalled, !inbox.inputs.isEmpty else { return false }
-            inbox.isCalled = true
-            return true
+            return inbox.call(if: hasLanes && !inbox.inputs.isEmpty)
         }
         if isLate { wake() }
     }

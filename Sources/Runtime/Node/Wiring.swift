@@ -80,9 +80,11 @@ final class Wiring: Sendable {
     func notice(_ notice: LogThread.Notice) {
         let (control, ledger, logger, ports) = state.withLock { ($0.control, $0.ledger, $0.logger, $0.ports) }
         switch notice {
-        case .durable(let sequence):
-            for port in ports?() ?? [] { port.durable(through: sequence) }
-            control?.post(.synced(through: sequence))
+        case .durable(let sequence, let isAwaited):
+            let ports = ports?() ?? []
+            for port in ports { port.durable(through: sequence) }
+            // A repeat may wait for a message that was patient when it first came.
+            control?.synced(through: sequence, isAwaited: isAwaited || ports.contains { $0.replicas.isAwaited })
         case .stalled(let error):
             logger?.error("the disk takes no records: publishes are refused", metadata: ["error": "\(error)"])
             ledger?.setTrouble("this node's disk takes no records: \(error)")

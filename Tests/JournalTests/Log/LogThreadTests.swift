@@ -31,7 +31,7 @@ struct LogThreadTests {
         }
 
         func durable(_ sequence: UInt64) -> Bool {
-            first { if case .durable(let through) = $0, through >= sequence { true } else { nil } } ?? false
+            first { if case .durable(let through, _) = $0, through >= sequence { true } else { nil } } ?? false
         }
     }
 
@@ -82,8 +82,8 @@ struct LogThreadTests {
         }
         #expect(try read(thread, through: 4)?.get().sequences == [2, 3, 4], "written, and to be read, at once")
         thread.append([author.message()])
-        let next = told.first { if case .durable(let through) = $0 { through } else { nil } }
-        #expect(next == 5, "the first sync after them is the one for the last")
+        let next = told.first { if case .durable(let through, let isAwaited) = $0 { (through, isAwaited) } else { nil } }
+        #expect(next?.0 == 5 && next?.1 == true, "the first sync after them is the one for the last, which is waited for")
         thread.close()
     }
 
@@ -91,9 +91,12 @@ struct LogThreadTests {
     func delayed() throws {
         var author = Author()
         let thread = try thread()
+        thread.append([author.creation()])
+        #expect(told.durable(1))
         let message = author.message()
         thread.append([Sequenced(sequence: message.sequence, record: message.record, isPatient: true)])
-        #expect(told.durable(1))
+        let next = told.first { if case .durable(let through, let isAwaited) = $0 { (through, isAwaited) } else { nil } }
+        #expect(next?.0 == 2 && next?.1 == false)
         thread.close()
     }
 
