@@ -80,6 +80,6 @@ extension FrontSettings {
         testDoors = configuration.testDoors
         compresses = configuration.compression
         compressionThreshold = configuration.compressionThreshold
-        batchesSends = configuration.batchedSends
+        sendBatching = configuration.batchedSends
     }
 }

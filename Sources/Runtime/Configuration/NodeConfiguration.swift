@@ -71,8 +71,8 @@ package struct NodeConfiguration: Sendable {
     package var compression: Bool
     /// Bytes from which a message to clients is compressed; default 256.
     package var compressionThreshold: Int
-    /// Whether fan-out uses io_uring where the kernel has it; default true.
-    package var batchedSends: Bool
+    /// Whether fan-out uses io_uring; default where it takes less time.
+    package var batchedSends: SendBatching
     package var access: AccessPolicy
     /// Every setting that was given, as it was written.
     private let given: [SettingKey: [String]]
@@ -159,7 +159,8 @@ package struct NodeConfiguration: Sendable {
         limits = try Limits(reader)
         compression = try reader.flag(.compression) ?? true
         compressionThreshold = try reader.number(.compressionThreshold, in: 1...1_048_576) ?? 256
-        batchedSends = try reader.flag(.batchedSends) ?? true
+        batchedSends =
+            try reader.value(.batchedSends, expected: "auto, always or never") { SendBatching(rawValue: $0) } ?? .automatic
         access = AccessPolicy(roles: try Self.roles(layers))
         anonymousRole = reader.text(.anonymous)
         if anonymousRole == nil, isOpenToAll { anonymousRole = AccessPolicy.admin }

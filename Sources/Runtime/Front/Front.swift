@@ -38,7 +38,7 @@ package struct Front: Sendable {
             ports.append(port)
             if lacksRing { lackingRings += 1 }
         }
-        if settings.batchesSends, lackingRings > 0 {
+        if settings.sendBatching == .always, lackingRings > 0 {
             logger.notice(
                 "io_uring cannot be had here: a message is sent to each socket by itself",
                 metadata: ["loops": "\(lackingRings)"])

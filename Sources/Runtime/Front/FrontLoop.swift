@@ -82,7 +82,7 @@ package final class FrontLoop {
         self.services = services
         self.authentication = authentication
         self.exchange = exchange
-        sendRing = settings.batchesSends ? SendRing() : nil
+        sendRing = settings.sendBatching.ring()
         compressor = FrameCompressor(threshold: settings.compressionThreshold)
         ledger = start.ledger
         shard = Shard(

@@ -12,8 +12,8 @@ package struct FrontSettings: Sendable {
     /// Messages to clients with fewer bytes are sent as they are, compression agreed or not: there is little to save, and a
     /// compressed message costs its receivers time. Default 256.
     package var compressionThreshold = 256
-    /// Whether a message goes to many sockets in one call of the kernel where that can be had (io_uring). Default true.
-    package var batchesSends = true
+    /// Whether a message goes to many sockets in one call of the kernel (io_uring). Default where that takes less time.
+    package var sendBatching = SendBatching.automatic
     /// The most connections of the node; beyond it an upgrade is answered with 503. Default 100,000.
     package var connectionLimit = 100_000
     /// Connections beyond a limit that are let in so far that they can be told; others are closed as they come. Default

@@ -73,6 +73,7 @@ struct NodeConfigurationTests {
             ("log-format", "xml"), ("replicas", "0"), ("loops", "two"), ("permission", "nobody"),
             ("anonymous", "ghost"),
             ("node-name", "a b"), ("insecure-bind", "maybe"), ("test-doors", "perhaps"), ("join", "node"),
+            ("batched-sends", "true"),
         ])
     func values(key: String, value: String) throws {
         let error = #expect(throws: ConfigurationError.self) { try configuration(yaml: "\(key): '\(value)'") }
@@ -103,6 +104,12 @@ struct NodeConfigurationTests {
         let error = #expect(throws: ConfigurationError.self) { try configuration(flags: [key: [bad]]) }
         // A ping interval that is too long for the pong's time-out is the relation's fault, and names both.
         #expect(try #require(error).description.contains(key.rawValue))
+    }
+
+    @Test("sends together where that pays, unless it is told", arguments: SendBatching.allCases)
+    func batching(_ choice: SendBatching) throws {
+        #expect(try configuration().batchedSends == .automatic)
+        #expect(try configuration(yaml: "batched-sends: \(choice.rawValue)").batchedSends == choice)
     }
 
     @Test("takes 0 for no limit where a limit may be missing")

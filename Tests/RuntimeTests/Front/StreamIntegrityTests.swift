@@ -64,10 +64,10 @@ struct StreamIntegrityTests {
 
     @Test(
         "is whole, in order and without a foreign byte, whatever the readers' speed and buffers",
-        arguments: [1, 3], [true, false])
-    func integrity(topicCount: Int, batchesSends: Bool) async throws {
+        arguments: [1, 3], [SendBatching.always, .never])
+    func integrity(topicCount: Int, batching: SendBatching) async throws {
         var settings = FrontSettings()
-        settings.batchesSends = batchesSends
+        settings.sendBatching = batching
         settings.outboundHighMark = 1 << 30  // nobody is to leave the live stream here
         settings.outboundLowMark = 1 << 20
         let topics = (0..<topicCount).map { "news/\($0)" }
@@ -117,10 +117,10 @@ struct StreamIntegrityTests {
         }
     }
 
-    @Test("never reaches a socket that took the number of one that was closed", arguments: [true, false])
-    func reusedDescriptors(batchesSends: Bool) async throws {
+    @Test("never reaches a socket that took the number of one that was closed", arguments: [SendBatching.always, .never])
+    func reusedDescriptors(batching: SendBatching) async throws {
         var settings = FrontSettings()
-        settings.batchesSends = batchesSends
+        settings.sendBatching = batching
         try await FrontFixture.run(settings: settings) { fixture in
             let port = fixture.front.ports[0]
             _ = await port.perform(.createTopic(Command.CreateTopic(name: try TopicName("news"))), as: admin)
