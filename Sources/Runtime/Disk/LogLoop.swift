@@ -62,9 +62,8 @@ struct LogLoop: ~Copyable {
         while !isClosing {
             let now = clocks().monotonic
             let next = nextTurn(after: now)
-            for command in mailbox.take(until: next, isResting: next <= now + settings.writeDelay) {
-                obey(command, written)
-            }
+            let isResting = next <= now + settings.writeDelay && !awaitsSync(at: now)
+            for command in mailbox.take(until: next, isResting: isResting) { obey(command, written) }
             write(written)
             answerParked()
             answerSurveys()
@@ -93,6 +92,11 @@ struct LogLoop: ~Copyable {
         if let syncStartedAt, !isSlow, !hasFailed { next = min(next, syncStartedAt + settings.slowSyncLimit) }
         // A sync that is due and was not begun waits for the one under way, whose end calls.
         return syncAt > now ? min(next, syncAt) : next
+    }
+
+    /// Whether the end of the sync under way is to be heard of at once: somebody waits for it, or another is due.
+    private func awaitsSync(at now: MonotonicTime) -> Bool {
+        syncStartedAt != nil && (syncAt <= now || awaitedThrough > toldDurable)
     }
 
     private mutating func nextSync(at now: MonotonicTime) -> SyncTicket? {

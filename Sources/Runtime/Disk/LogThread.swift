@@ -41,8 +41,8 @@ package final class LogThread: Sendable {
         /// 25 ms: waking the log's thread for each would cost more than the writing.
         package var writeDelay: Duration = .milliseconds(25)
         /// How long a record for which nobody waits may wait for its sync, the time in which it was gathered included. Default
-        /// 25 ms: a sync for each message that was only `accepted` would cost more than all the rest.
-        package var syncDelay: Duration = .milliseconds(25)
+        /// 50 ms: a sync for each message that was only `accepted` would cost more than all the rest.
+        package var syncDelay: Duration = .milliseconds(50)
         /// How long a sync may take before records are refused; below the time in which `stored` is answered. Default 3 s.
         package var slowSyncLimit: Duration = .seconds(3)
         /// How many bytes may wait to be written before ``LogThread/hasRoom`` is false. Default 64 MiB.
@@ -81,7 +81,7 @@ package final class LogThread: Sendable {
                     guard let ticket else { return }
                     do throws(StorageError) {
                         try ticket.perform(on: storage)
-                        mailbox.put(.synced(ticket, nil))
+                        if mailbox.enqueue(.synced(ticket, nil), .soon) { mailbox.wake() }
                     } catch {
                         mailbox.put(.synced(ticket, error))
                     }
