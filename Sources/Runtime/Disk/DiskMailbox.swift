@@ -6,10 +6,10 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
     // Guarded by `mutex`.
     private var elements: [Element] = []
     private var isCalled = false
-    /// Whether the thread, if it sleeps, soon looks around by itself.
-    private var isResting = false
-    /// Whether it has been left asleep for something that is to be taken soon.
-    private var isExpected = false
+    /// What the thread, if it sleeps, is not woken for, nor for less.
+    private var spared = Urgency.sometime
+    /// The most urgent of what it was left asleep for.
+    private var expected = Urgency.sometime
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let filled = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
@@ -30,34 +30,40 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
     }
 
     /// Puts an element down and wakes the thread for it, also where somebody who was told to wake it has not done so yet.
-    package func put(_ element: Element) {
-        _ = enqueue(element)
-        wake()
+    package func put(_ element: Element, _ urgency: Urgency = .now) {
+        if add(element, urgency).isUrgent { wake() }
     }
 
     /// Puts an element down without waking the thread; says whether ``wake()`` must follow.
     package func enqueue(_ element: Element, _ urgency: Urgency = .now) -> Bool {
+        let (isUrgent, wasCalled) = add(element, urgency)
+        // Once called, the thread is awake or about to be.
+        return isUrgent && !wasCalled
+    }
+
+    private func add(_ element: Element, _ urgency: Urgency) -> (isUrgent: Bool, wasCalled: Bool) {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         elements.append(element)
-        // Once called, the thread is awake or about to be.
-        guard !isCalled, urgency != .sometime else { return false }
-        if urgency == .soon, isResting {
-            isExpected = true
-            return false
+        let wasCalled = isCalled
+        guard urgency > spared else {
+            expected = max(expected, urgency)
+            return (false, wasCalled)
         }
         isCalled = true
-        return true
+        return (true, wasCalled)
     }
 
-    /// How long an element may wait for the thread.
-    package enum Urgency {
-        /// The thread is woken for it.
-        case now
-        /// The thread is woken for it, unless it rests and so looks around soon.
-        case soon
+    /// How long an element may wait for the thread, from the least urgent on.
+    package enum Urgency: Comparable {
         /// It is taken with the next element for which the thread is woken, or at the thread's next deadline.
         case sometime
+        /// The thread is woken for it, unless it rests and so looks around soon.
+        case soon
+        /// As ``soon``, but the thread may rest and be woken for this.
+        case sooner
+        /// The thread is woken for it.
+        case now
     }
 
     /// Wakes the thread: not under a lock that it needs, or it would only be awake to wait.
@@ -65,13 +71,14 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
 
     /// Takes everything, in order; waits for something urgent until the deadline, and gives what there is when that passes.
     ///
-    /// - Parameter isResting: whether the deadline is so near that it is soon enough for what is to be taken ``Urgency/soon``.
-    package func take(until deadline: MonotonicTime, isResting: Bool = false) -> [Element] {
+    /// - Parameter spared: what is not urgent now, since the deadline is so near; the thread rests when that is more than
+    ///   ``Urgency/sometime``.
+    package func take(until deadline: MonotonicTime, sparing spared: Urgency = .sometime) -> [Element] {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        self.isResting = isResting
+        self.spared = spared
         // It may have come while the thread was awake, after a rest.
-        if isExpected, !isResting { isCalled = true }
+        if expected > spared { isCalled = true }
         var end = timespec(
             tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
         while !isCalled {
@@ -81,7 +88,7 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
                 break
             }
         }
-        defer { (elements, isCalled, isExpected) = ([], false, false) }
+        defer { (elements, isCalled, expected) = ([], false, .sometime) }
         return elements
     }
 }

@@ -62,8 +62,7 @@ struct LogLoop: ~Copyable {
         while !isClosing {
             let now = clocks().monotonic
             let next = nextTurn(after: now)
-            let isResting = next <= now + settings.writeDelay && !awaitsSync(at: now)
-            for command in mailbox.take(until: next, isResting: isResting) { obey(command, written) }
+            for command in mailbox.take(until: next, sparing: spared(until: next, from: now)) { obey(command, written) }
             write(written)
             answerParked()
             answerSurveys()
@@ -94,9 +93,11 @@ struct LogLoop: ~Copyable {
         return syncAt > now ? min(next, syncAt) : next
     }
 
-    /// Whether the end of the sync under way is to be heard of at once: somebody waits for it, or another is due.
-    private func awaitsSync(at now: MonotonicTime) -> Bool {
-        syncStartedAt != nil && (syncAt <= now || awaitedThrough > toldDurable)
+    /// What the thread is not woken for while it waits for its next turn: when that comes soon, for nothing that nobody waits
+    /// for. The end of a sync is waited for when somebody waits for what it made durable, or another sync is due.
+    private func spared(until next: MonotonicTime, from now: MonotonicTime) -> DiskMailbox<LogCommand>.Urgency {
+        guard next <= now + settings.writeDelay else { return .sometime }
+        return syncAt <= now || awaitedThrough > toldDurable ? .soon : .sooner
     }
 
     private mutating func nextSync(at now: MonotonicTime) -> SyncTicket? {

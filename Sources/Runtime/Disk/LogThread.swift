@@ -81,7 +81,7 @@ package final class LogThread: Sendable {
                     guard let ticket else { return }
                     do throws(StorageError) {
                         try ticket.perform(on: storage)
-                        if mailbox.enqueue(.synced(ticket, nil), .soon) { mailbox.wake() }
+                        mailbox.put(.synced(ticket, nil), .sooner)
                     } catch {
                         mailbox.put(.synced(ticket, error))
                     }

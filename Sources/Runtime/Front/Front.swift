@@ -38,7 +38,14 @@ package struct Front: Sendable {
             ports.append(port)
             if lacksRing { lackingRings += 1 }
         }
-        if settings.sendBatching == .always, lackingRings > 0 {
+        let wantsRings = settings.sendBatching.wantsRing
+        if settings.sendBatching == .automatic {
+            logger.info(
+                wantsRings
+                    ? "a message goes to many sockets in one call of the kernel, which takes less time here"
+                    : "a message goes to each socket in a call of its own: one for many would not take less time here")
+        }
+        if wantsRings, lackingRings > 0 {
             logger.notice(
                 "io_uring cannot be had here: a message is sent to each socket by itself",
                 metadata: ["loops": "\(lackingRings)"])

@@ -22,7 +22,7 @@ package final class FrontLoop {
     /// The wire forms that were met on this loop, by their numbers.
     var forms: [WireForm] = []
     let exchange: FrameExchange
-    /// Hands shared bytes to many sockets at once; nil where that cannot be had, or is not wanted.
+    /// Hands shared bytes to many sockets at once; nil where that cannot be had, does not pay, or is not wanted.
     let sendRing: SendRing?
     /// The frames that this tick has for one list; nil while there are none, and in a tick that writes to several.
     var batch: SharedBatch?
@@ -82,7 +82,7 @@ package final class FrontLoop {
         self.services = services
         self.authentication = authentication
         self.exchange = exchange
-        sendRing = settings.sendBatching.ring()
+        sendRing = settings.sendBatching.wantsRing ? SendRing() : nil
         compressor = FrameCompressor(threshold: settings.compressionThreshold)
         ledger = start.ledger
         shard = Shard(
@@ -289,7 +289,11 @@ package final class FrontLoop {
                 for effect in batch { carryOut(effect) }
             }
             if shard.awaitsStorage { shard.durable(through: port.storage.awaitMore(), into: &effects) }
-            if shard.awaitsReplicas { shard.replicated(through: port.replicas.awaitMore(), into: &effects) }
+            if shard.awaitsReplicas {
+                shard.replicated(through: port.replicas.awaitMore(begun: services.replicasAreAwaited), into: &effects)
+            } else {
+                port.replicas.awaitNothing()
+            }
         } while !effects.isEmpty
         isSettling = false
         if !isFlushScheduled { ledger.endTurn() }

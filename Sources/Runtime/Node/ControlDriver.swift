@@ -67,6 +67,8 @@ package final class ControlDriver: Sendable {
         var isCalled = false
         /// Whether a lane waits for this node's records.
         var hasLanes = false
+        /// Whether the disk has come further, and the loop was not called for that.
+        var hasQuietSync = false
         /// About how many bytes of records wait that nobody was woken for.
         var unhurriedBytes = 0
 
@@ -147,13 +149,20 @@ package final class ControlDriver: Sendable {
     }
 
     /// This node's disk has come as far as a local sequence. While neither a lane nor anybody here waits for that, the loop
-    /// hears of it with whatever comes next, and once a second in any case.
+    /// hears of it with whatever comes next, or by ``syncIsAwaited()``.
     func synced(through sequence: UInt64, isAwaited: Bool) {
-        let isCalled = inbox.withLock { inbox in
+        let mustWake = inbox.withLock { inbox in
             inbox.inputs.append(.synced(through: sequence))
-            return inbox.call(if: isAwaited || inbox.hasLanes)
+            let isUrgent = isAwaited || inbox.hasLanes
+            if !isUrgent { inbox.hasQuietSync = true }
+            return inbox.call(if: isUrgent)
         }
-        if isCalled { wake() }
+        if mustWake { wake() }
+    }
+
+    /// Somebody here waits for what may have been synced already.
+    func syncIsAwaited() {
+        if inbox.withLock({ $0.call(if: $0.hasQuietSync) }) { wake() }
     }
 
     package func wake() { loop.execute { self.drain() } }

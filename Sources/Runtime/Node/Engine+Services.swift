@@ -11,6 +11,8 @@ extension Engine: NodeServices {
         return ledger.start(loop, of: settings.loops)
     }
 
+    package func replicasAreAwaited() { control.syncIsAwaited() }
+
     package func read(_ read: TopicRead, reply: @escaping @Sendable (Result<TopicPage, Refusal>) -> Void) {
         log.read(read) { result in
             reply(result.mapError { .internal("this node's log could not be read: \($0)") })

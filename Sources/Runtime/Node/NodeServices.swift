@@ -9,6 +9,9 @@ package protocol NodeServices: Sendable {
     /// Makes a loop known to the node; called once for each, on the loop, before it accepts anything.
     func attach(_ port: FrontPort, loop: Int) -> LoopStart
 
+    /// A loop has begun to wait for ``FrontPort/replicated(through:)``, maybe of what is durable already.
+    func replicasAreAwaited()
+
     /// Reads from the log.
     func read(_ read: TopicRead, reply: @escaping @Sendable (Result<TopicPage, Refusal>) -> Void)
 

@@ -83,8 +83,10 @@ final class Wiring: Sendable {
         case .durable(let sequence, let isAwaited):
             let ports = ports?() ?? []
             for port in ports { port.durable(through: sequence) }
-            // A repeat may wait for a message that was patient when it first came.
-            control?.synced(through: sequence, isAwaited: isAwaited || ports.contains { $0.replicas.isAwaited })
+            control?.synced(through: sequence, isAwaited: isAwaited)
+            // A repeat may wait for a message that was patient when it first came: it looks after it has begun to wait, and
+            // here somebody looks whether it waits, so that one of both finds the other.
+            if ports.contains(where: \.replicas.isAwaited) { control?.syncIsAwaited() }
         case .stalled(let error):
             logger?.error("the disk takes no records: publishes are refused", metadata: ["error": "\(error)"])
             ledger?.setTrouble("this node's disk takes no records: \(error)")

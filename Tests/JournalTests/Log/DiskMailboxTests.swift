@@ -33,22 +33,42 @@ struct DiskMailboxTests {
     @Test("wakes a thread that soon looks by itself for nothing but what cannot wait")
     func rests() {
         let mailbox = DiskMailbox<Int>()
-        func look(isResting: Bool) -> [Int] { mailbox.take(until: LinkClock.now(), isResting: isResting) }
-        #expect(look(isResting: true) == [])
+        func look(_ spared: DiskMailbox<Int>.Urgency) -> [Int] { mailbox.take(until: LinkClock.now(), sparing: spared) }
+        #expect(look(.soon) == [])
         #expect(!mailbox.enqueue(1, .sometime) && !mailbox.enqueue(2, .soon) && mailbox.enqueue(3, .now))
         #expect(!mailbox.enqueue(4, .now), "somebody is about to wake it")
-        #expect(look(isResting: false) == [1, 2, 3, 4])
+        #expect(look(.sometime) == [1, 2, 3, 4])
         #expect(!mailbox.enqueue(5, .sometime) && mailbox.enqueue(6, .soon) && !mailbox.enqueue(7, .soon))
-        #expect(look(isResting: false) == [5, 6, 7])
-        #expect(look(isResting: false) == [])
+        #expect(look(.soon) == [5, 6, 7])
+        #expect(!mailbox.enqueue(8, .soon) && mailbox.enqueue(9, .sooner))
+        #expect(look(.sooner) == [8, 9])
+        #expect(!mailbox.enqueue(10, .soon) && !mailbox.enqueue(11, .sooner) && mailbox.enqueue(12, .now))
+        #expect(look(.sometime) == [10, 11, 12])
+        #expect(look(.sometime) == [])
+    }
+
+    @Test("wakes a thread that rests for what it waits for, though somebody has put off waking it")
+    func restsAndWaits() {
+        let mailbox = DiskMailbox<Int>()
+        #expect(mailbox.take(until: LinkClock.now()) == [])
+        let woken = DiskMailbox<[Int]>()
+        let thread = LinkThread(name: "sleeper") { woken.put(mailbox.take(until: LinkClock.now() + .seconds(3_600))) }
+        // Nobody does what this one asks for.
+        #expect(mailbox.enqueue(1, .soon))
+        mailbox.put(2, .sooner)
+        #expect(woken.take(until: LinkClock.now() + .seconds(30)).first?.contains(2) == true)
+        thread.join()
     }
 
     @Test("does not leave a thread asleep that will not look soon any more")
     func restIsOver() {
         let mailbox = DiskMailbox<Int>()
-        #expect(mailbox.take(until: LinkClock.now(), isResting: true) == [])
+        #expect(mailbox.take(until: LinkClock.now(), sparing: .sooner) == [])
         // It is awake, and about to sleep for long.
         #expect(!mailbox.enqueue(1, .soon))
-        #expect(mailbox.take(until: LinkClock.now() + .seconds(3_600), isResting: false) == [1])
+        #expect(mailbox.take(until: LinkClock.now() + .seconds(3_600)) == [1])
+        #expect(mailbox.take(until: LinkClock.now(), sparing: .sooner) == [])
+        #expect(!mailbox.enqueue(2, .sooner))
+        #expect(mailbox.take(until: LinkClock.now() + .seconds(3_600), sparing: .soon) == [2])
     }
 }

@@ -125,6 +125,8 @@ final class LoneNode: NodeServices {
 
     func attach(_ port: FrontPort, loop: Int) -> LoopStart { LoopStart(ledger: LoneLedger(mail: mail)) }
 
+    func replicasAreAwaited() {}
+
     func read(_ read: TopicRead, reply: @escaping @Sendable (Result<TopicPage, Refusal>) -> Void) {
         reply(.failure(.notSupported("no log here")))
     }

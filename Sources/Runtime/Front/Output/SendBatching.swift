@@ -9,12 +9,12 @@ package enum SendBatching: String, CaseIterable, Sendable {
     case always
     case never
 
-    /// A ring for the calling thread, where one is to be used and can be had.
-    func ring() -> SendRing? {
+    /// Whether a ring is to be used where it can be had.
+    var wantsRing: Bool {
         switch self {
-        case .automatic: SendRing.pays ? SendRing() : nil
-        case .always: SendRing()
-        case .never: nil
+        case .automatic: SendRing.pays
+        case .always: true
+        case .never: false
         }
     }
 }
@@ -33,7 +33,7 @@ extension SendRing {
     private static func measure() -> Bool {
         guard let ring = SendRing() else { return false }
         var pair: [CInt] = [-1, -1]
-        guard socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &pair) == 0 else { return false }
+        guard socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0, &pair) == 0 else { return false }
         let (near, far) = (pair[0], pair[1])
         defer {
             close(near)
