@@ -90,13 +90,26 @@ class Browser:
              "--window-size=400,700", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        told = Path(self._folder.name) / "DevToolsActivePort"
-        lines = eventually("Chromium listens", lambda: told.exists() and told.read_text().split("\n"), LIMIT)
         self._ids = itertools.count(1)
         self._page = None
         self._servers = []
+        self._stack = None
         self.trouble = []  # what the page threw and what it logged as an error
-        self._stack = connect(f"ws://127.0.0.1:{lines[0]}{lines[1]}", max_size=None)
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _address(self):
+        """Its port and path, once it has said both: the file is there a moment before they are."""
+        told = Path(self._folder.name) / "DevToolsActivePort"
+        lines = told.read_text().split("\n") if told.exists() else []
+        return lines if len(lines) > 1 and lines[1] else None
+
+    def _attach(self):
+        port, path = eventually("Chromium listens", self._address, LIMIT)[:2]
+        self._stack = connect(f"ws://127.0.0.1:{port}{path}", max_size=None)
         self._socket = self._stack.__enter__()
         targets = self._ask("Target.getTargets")["targetInfos"]
         target = next(each["targetId"] for each in targets if each["type"] == "page")
@@ -154,7 +167,8 @@ class Browser:
         for server in self._servers:
             server.shutdown()
             server.server_close()
-        self._stack.__exit__(None, None, None)
+        if self._stack:
+            self._stack.__exit__(None, None, None)
         self.process.terminate()
         try:
             self.process.wait(10)
