@@ -29,7 +29,8 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Puts an element down and wakes the thread for it, also where somebody who was told to wake it has not done so yet.
+    /// Puts an element down and wakes the thread for it, unless it rests and that may wait; also where somebody who was told
+    /// to wake it has not done so yet.
     package func put(_ element: Element, _ urgency: Urgency = .now) {
         if add(element, urgency).isUrgent { wake() }
     }
@@ -60,7 +61,7 @@ package final class DiskMailbox<Element: Sendable>: @unchecked Sendable {
         case sometime
         /// The thread is woken for it, unless it rests and so looks around soon.
         case soon
-        /// As ``soon``, but the thread may rest and be woken for this.
+        /// As ``soon``; a thread may spare itself what is to be taken soon, and still be woken for this.
         case sooner
         /// The thread is woken for it.
         case now

@@ -4,8 +4,10 @@ import Testing
 
 @Suite("A thread's mailbox", .timeLimit(.minutes(1)))
 struct DiskMailboxTests {
-    @Test("wakes its thread for what is put down, though whoever was there before has yet to do so")
-    func wakes() {
+    @Test(
+        "wakes its thread for what is put down, though whoever was there before has yet to do so",
+        arguments: [DiskMailbox<Int>.Urgency.now, .sooner])
+    func wakes(urgency: DiskMailbox<Int>.Urgency) {
         let (mailbox, taken) = (DiskMailbox<Int>(), DiskMailbox<Int>())
         let rounds = 200
         let thread = LinkThread(name: "taker") {
@@ -21,8 +23,8 @@ struct DiskMailboxTests {
         var came: [Int] = []
         for round in 0..<rounds {
             // Where this one says that the thread must be woken, somebody else is about to do it.
-            _ = mailbox.enqueue(2 * round)
-            mailbox.put(2 * round + 1)
+            _ = mailbox.enqueue(2 * round, .soon)
+            mailbox.put(2 * round + 1, urgency)
             while came.count < 2 * round + 2, LinkClock.now() < deadline { came += taken.take(until: deadline) }
         }
         #expect(came == Array(0..<2 * rounds))
@@ -45,19 +47,6 @@ struct DiskMailboxTests {
         #expect(!mailbox.enqueue(10, .soon) && !mailbox.enqueue(11, .sooner) && mailbox.enqueue(12, .now))
         #expect(look(.sometime) == [10, 11, 12])
         #expect(look(.sometime) == [])
-    }
-
-    @Test("wakes a thread that rests for what it waits for, though somebody has put off waking it")
-    func restsAndWaits() {
-        let mailbox = DiskMailbox<Int>()
-        #expect(mailbox.take(until: LinkClock.now()) == [])
-        let woken = DiskMailbox<[Int]>()
-        let thread = LinkThread(name: "sleeper") { woken.put(mailbox.take(until: LinkClock.now() + .seconds(3_600))) }
-        // Nobody does what this one asks for.
-        #expect(mailbox.enqueue(1, .soon))
-        mailbox.put(2, .sooner)
-        #expect(woken.take(until: LinkClock.now() + .seconds(30)).first?.contains(2) == true)
-        thread.join()
     }
 
     @Test("does not leave a thread asleep that will not look soon any more")

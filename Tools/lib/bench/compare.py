@@ -112,7 +112,10 @@ def show_idle(reports):
 def main():
     parser = argparse.ArgumentParser(prog="Tools/bench")
     parser.add_argument("part", nargs="?", default="all", choices=["all", "quick"])
-    parser.add_argument("--rounds", type=int, help="rounds of each load (default 3; 2 when quick), three times as many of a rate unless quick")
+    parser.add_argument(
+        "--rounds", type=int,
+        help="rounds of each load (default 3; 2 when quick), three times as many of a rate unless quick",
+    )  # fmt: skip
     parser.add_argument("--seconds", type=float, help="measured seconds of each load (default 2; 1 when quick)")
     parser.add_argument("--only", help="servers whose names hold one of these words, separated by commas")
     parser.add_argument("--scenario", help="loads whose names hold this text; idle for the idle connections")
